@@ -1,0 +1,61 @@
+"""What stands between encoder and decoder: q(z|x), and the p(z) that it is held against.
+
+A `Latent` is the trained part (features -> posterior); a `Posterior` is what it returns: a batch of distributions. A
+draw from one is a code: whatever the decoder is handed, a tensor or a mixture. Every latent answers the same calls, so
+that training, sampling and interpolation never ask which one they have.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Protocol, Self
+
+from torch import Tensor, nn
+
+__all__ = ["Latent", "Posterior"]
+
+
+class Posterior(Protocol):
+    """A batch of B distributions over codes."""
+
+    def __len__(self) -> int: ...
+
+    def draw(self, temperature: float = 1.0) -> Any:
+        """One code per item; `temperature` scales the spread, and 0 is `mean`."""
+        ...
+
+    @property
+    def mean(self) -> Any:
+        """The code without noise."""
+        ...
+
+    def kl(self) -> dict[str, Tensor]:
+        """Nats per item [B] against the latent's own prior, in named parts that add up to the whole."""
+        ...
+
+    def mix(self, other: Self, t: float) -> Self:
+        """What lies between: this one at t = 0, `other` at t = 1."""
+        ...
+
+
+class Latent(nn.Module, ABC):
+    """The family of distributions: makes posteriors from features, knows its prior, flattens codes."""
+
+    @abstractmethod
+    def forward(self, features: Any) -> Posterior: ...
+
+    @abstractmethod
+    def prior(self, n: int) -> Posterior:
+        """The prior that the KL is measured against, for n items."""
+
+    @abstractmethod
+    def point(self, code: Any) -> Posterior:
+        """The distribution that always draws `code`; how a learned prior's draws rejoin the rest."""
+
+    @abstractmethod
+    def flat(self, code: Any) -> Tensor:
+        """A code as one vector per item [B, F]: all that a learned prior needs to know."""
+
+    @abstractmethod
+    def unflat(self, code_BF: Tensor) -> Any:
+        """The inverse of `flat`."""

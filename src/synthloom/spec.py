@@ -1,0 +1,80 @@
+"""All that a network may know of the data: widths, cardinalities, masks. No names, no units, no raw values.
+
+Legend for tensor names: B rows, C columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+__all__ = ["Batch", "Block", "TableBatch", "TableSpec"]
+
+
+class Batch(Protocol):
+    """Encoded items: what training, models and codecs hand to each other, whatever the kind of data."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, index: Tensor) -> Self:
+        """The items at `index`, in that order."""
+        ...
+
+    def to(self, device: torch.device) -> Self: ...
+
+
+@dataclass(frozen=True)
+class Block:
+    """One column: a choice among `choices`; the first `numbered` of them each carry a number as well.
+
+    A category is `Block(7)`. A number cut into 32 cells, with two inflated values and a slot for "missing", is
+    `Block(35, numbered=32)`: choose a cell and say where in it, or choose one of the rest and say nothing more.
+    """
+
+    choices: int
+    numbered: int = 0
+
+    def __post_init__(self) -> None:
+        assert 0 <= self.numbered <= self.choices, self
+        assert self.choices >= 1, self
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """The columns of a table, in order; `bounded` if every number lies in [-1, 1]."""
+
+    blocks: tuple[Block, ...]
+    bounded: bool = False
+
+
+@dataclass(frozen=True)
+class TableBatch:
+    """Rows of an encoded table.
+
+    A cell that is not `known` has nothing to say: it adds nothing to a likelihood, and an encoder is told so. `value`
+    counts only where the choice carries a number, and is 0 elsewhere.
+    """
+
+    choice_BC: Tensor  # int64
+    value_BC: Tensor  # float32
+    known_BC: Tensor  # bool
+
+    def __len__(self) -> int:
+        return self.choice_BC.shape[0]
+
+    def take(self, index: Tensor) -> TableBatch:
+        return TableBatch(*(getattr(self, f.name)[index] for f in fields(self)))
+
+    def to(self, device: torch.device) -> TableBatch:
+        return TableBatch(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+    @staticmethod
+    def cat(batches: Sequence[TableBatch]) -> TableBatch:
+        import torch
+
+        return TableBatch(*(torch.cat([getattr(b, f.name) for b in batches]) for f in fields(TableBatch)))
