@@ -42,7 +42,9 @@ def refuse_unsupported(series: pd.Series, name: Name) -> None:
     elif dtype == object:
         types = set(map(type, series.dropna()))
         nested = [t for t in types if issubclass(t, (list, dict, set, tuple, np.ndarray, pd.DataFrame, pd.Series))]
-        kind = "nested" if nested else "bytes" if types & {bytes, bytearray} else "complex" if complex in types else None
+        kind = (
+            "nested" if nested else "bytes" if types & {bytes, bytearray} else "complex" if complex in types else None
+        )
     if kind:
         raise DataError(f"column {name!r} must hold plain values, however: its dtype is {kind}; {_REMEDIES[kind]}")
 
@@ -59,19 +61,16 @@ def dtype_name(dtype: Any) -> str:
 
 
 def cast(values: np.ndarray, missing: np.ndarray, name: str) -> pd.Series:
-    """`values` (object, number, or datetime64[ns] in UTC) as a column of the dtype called `name`, with holes."""
+    """`values` (objects, numbers, or datetime64 in UTC) as a column of the dtype called `name`, with holes."""
     holes = bool(missing.any())
     if name.startswith("datetime64"):
-        stamps = pd.Series(values.astype("datetime64[ns]") if values.dtype.kind in "Mi" else values)
-        stamps[missing] = pd.NaT
+        stamps = pd.Series(np.where(missing, np.datetime64("NaT"), values))
         dtype = pd.api.types.pandas_dtype(name)
         if isinstance(dtype, pd.DatetimeTZDtype):
             return stamps.dt.tz_localize("UTC").dt.tz_convert(dtype.tz).astype(dtype)
         return stamps.astype(dtype)
     if name.startswith("timedelta64"):
-        spans = pd.Series(values.astype("timedelta64[ns]"))
-        spans[missing] = pd.NaT
-        return spans.astype(name)
+        return pd.Series(np.where(missing, np.timedelta64("NaT"), values)).astype(name)
     if name == "object":
         cells = np.empty(len(values), dtype=object)
         cells[:] = values.tolist() if values.dtype != object else values

@@ -1,0 +1,138 @@
+"""What every column type is: something that detects, fits, encodes, decodes and remembers in plain data.
+
+Missing cells never reach a column type: the table codec keeps them apart and hands over the present ones only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from synthloom.schema import Field
+
+__all__ = ["RARE", "Cells", "Column", "Encoded", "Options"]
+
+RARE = 5
+"""What fewer rows than this hold is rare, and not given out while protection is on."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user may say about encoding."""
+
+    protect: bool = True
+    numbers: str = "quantile"
+    cells: int = 64
+
+    @property
+    def fewest(self) -> int:
+        """How many rows must hold a value before it may be given out."""
+        return RARE if self.protect else 1
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The present cells of a column, with what several types ask about them, worked out once."""
+
+    present: pd.Series
+
+    def __len__(self) -> int:
+        return len(self.present)
+
+    @cached_property
+    def kinds(self) -> set[type]:
+        """The Python types of the cells."""
+        if isinstance(self.present.dtype, pd.StringDtype):
+            return {str} if len(self) else set()
+        if self.present.dtype == object:
+            return set(map(type, self.present))
+        return set(map(type, self.present.head(1).astype(object)))
+
+    @cached_property
+    def counts(self) -> pd.Series:
+        """How many rows hold each distinct value."""
+        counts = self.present.value_counts(sort=False)
+        return counts[counts > 0]
+
+    @cached_property
+    def distinct(self) -> pd.Series:
+        """The distinct values, as objects."""
+        return pd.Series(self.counts.index.astype(object), dtype=object)
+
+    @property
+    def is_text(self) -> bool:
+        return self.kinds == {str} and not isinstance(self.present.dtype, pd.CategoricalDtype)
+
+    @property
+    def all_differ(self) -> bool:
+        return len(self.counts) == len(self)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Present cells as the network sees them: a choice, perhaps a number, and whether the cell could be encoded."""
+
+    choice: np.ndarray  # int64
+    value: np.ndarray  # float32
+    known: np.ndarray  # bool
+
+    @classmethod
+    def choices(cls, choice: np.ndarray) -> Encoded:
+        """Choices alone, where -1 stands for what was never learnt."""
+        known = choice >= 0
+        return cls(np.where(known, choice, 0).astype(np.int64), np.zeros(len(choice), np.float32), known)
+
+
+@dataclass(frozen=True)
+class Column(ABC):
+    """One column type. The dataclass fields are all that it has learnt: JSON values, numpy arrays, or a `Scale`."""
+
+    type: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def detect(cls, cells: Cells, field: Field) -> dict[str, Any] | None:
+        """Facts about the column if it is of this type, None if it is not."""
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, present: pd.Series, field: Field, options: Options, rng: np.random.Generator) -> Self:
+        """Learn from the present cells."""
+
+    @property
+    def choices(self) -> int:
+        """How many ways there are; 1 if there is nothing to choose."""
+        return 1
+
+    @property
+    def numbered(self) -> int:
+        """How many of them, from the first, carry a number."""
+        return 0
+
+    def encode(self, present: pd.Series, rng: np.random.Generator, *, strict: bool) -> Encoded:
+        """Present cells to choices and numbers; what was never learnt is unknown, or an error if `strict`."""
+        return Encoded.choices(np.zeros(len(present), np.int64))
+
+    @abstractmethod
+    def decode(
+        self, choice: np.ndarray, value: np.ndarray, row: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray | pd.Categorical:
+        """Back to raw values, one per entry of `choice`; `row` numbers the rows, for what must be unique."""
+
+    def notice(self) -> str | None:
+        """One sentence about what was kept back, if anything was."""
+        return None
+
+    def state(self) -> dict[str, Any]:
+        """All that was learnt, as plain data."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    @classmethod
+    def load(cls, state: dict[str, Any]) -> Self:
+        return cls(**state)

@@ -1,0 +1,259 @@
+"""Tables to tensors and back: finds out what each column is, learns it, encodes, decodes, and remembers in plain data.
+
+Missing cells are modelled here, once for all column types: the last choice of a column is "missing", and columns that
+always miss together share one such choice, so that their pattern cannot come apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import torch
+
+from synthloom import rng
+from synthloom.codecs.columns import COLUMNS, RARE, Column, Encoded, Options, detect
+from synthloom.codecs.columns.constant import ConstantColumn
+from synthloom.codecs.dtypes import cast, refuse_unsupported
+from synthloom.errors import DataError
+from synthloom.schema import Field, Name, Overrides, Schema, read_overrides
+from synthloom.spec import Block, TableBatch, TableSpec
+
+__all__ = ["TableCodec"]
+
+_HOLES = {"NoneType": None, "float": np.nan, "NaTType": pd.NaT, "NAType": pd.NA}
+
+
+class TableCodec:
+    """Both directions between a data frame and a `TableBatch`.
+
+    >>> df = pd.DataFrame({"age": [31, 42, 27, 42, 31] * 4, "sex": ["f", "m", "f", "m", "f"] * 4})
+    >>> codec = TableCodec().fit(df)
+    >>> [field.type for field in codec.schema_.fields]
+    ['number', 'category']
+    >>> bool((codec.decode(codec.encode(df)) == df).all(axis=None))
+    True
+    """
+
+    def __init__(self, options: Options | None = None, schema: Overrides | None = None, seed: int = 0) -> None:
+        self.options = options or Options()
+        self.schema = schema
+        self.seed = seed
+
+    def fit(self, df: pd.DataFrame) -> Self:
+        """Detect what every column is and learn how to encode it."""
+        _check_frame(df, self.options)
+        names = [_plain_name(name) for name in df.columns]
+        said = read_overrides(self.schema, names, COLUMNS)
+        fields, self.columns_ = [], list[Column]()
+        for i, name in enumerate(names):
+            series = df.iloc[:, i]
+            refuse_unsupported(series, name)
+            field = detect(series, name, said.get(name, {}))
+            present = series[series.notna()].reset_index(drop=True)
+            if self.options.protect and 0 < len(present) < RARE:  # nothing of it may be given out
+                field = Field(name, ConstantColumn.type, field.dtype, nullable=True, facts=field.facts)
+                present = present.iloc[:0]
+            fields.append(field)
+            stream = rng.generator(self.seed, "fit", i)
+            self.columns_.append(COLUMNS[field.type].fit(present, field, self.options, stream))
+        self.schema_ = Schema(tuple(fields), _plain_name(df.columns.name), _plain_name(df.index.name))
+        self.leaders_ = _leaders(df)
+        return self
+
+    @property
+    def spec(self) -> TableSpec:
+        """What a network may know: one block per column that has anything to say."""
+        blocks = tuple(self._block(i) for i in self._spoken)
+        return TableSpec(blocks, bounded=self.options.numbers == "gmm")
+
+    @property
+    def notices(self) -> dict[Name, str]:
+        """What was kept back, column by column."""
+        pairs = zip(self.schema_.names, self.columns_, strict=True)
+        return {name: notice for name, column in pairs if (notice := column.notice())}
+
+    def encode(self, df: pd.DataFrame, *, strict: bool = False, partial: bool = False) -> TableBatch:
+        """Rows as a batch. What was never learnt is not known, or refused if `strict`.
+
+        With `partial` columns may be absent, and missing cells are unknown rather than known to be missing.
+        """
+        self._check_columns(df, partial)
+        spoken = self._spoken
+        shape = (len(df), len(spoken))
+        choice, value, known = np.zeros(shape, np.int64), np.zeros(shape, np.float32), np.zeros(shape, bool)
+        for k, i in enumerate(spoken):
+            name = self.schema_.names[i]
+            if name not in df.columns:
+                continue
+            stream = rng.generator(self.seed, "encode", i)
+            encoded, present = self._encode_column(i, df[name], stream, strict)
+            choice[present, k], value[present, k], known[present, k] = encoded.choice, encoded.value, encoded.known
+            if self._has_missing(i) and not partial:
+                choice[~present, k], known[~present, k] = self._block(i).choices - 1, True
+        return TableBatch(torch.from_numpy(choice), torch.from_numpy(value), torch.from_numpy(known))
+
+    def decode(self, batch: TableBatch, *, start: int = 0, seed: int = 0) -> pd.DataFrame:
+        """A batch as a data frame with the dtypes, names and order of the one that was fitted.
+
+        `start` is the number of the first row, from which identifiers are made.
+        """
+        choice, value = batch.choice_BC.cpu().numpy(), batch.value_BC.cpu().numpy()
+        rows = len(choice)
+        place = {i: k for k, i in enumerate(self._spoken)}
+        missing: dict[int, np.ndarray] = {}
+        for i in range(len(self.columns_)):
+            if self.leaders_[i] is None:
+                missing[i] = np.zeros(rows, bool)
+            elif i in place and self._has_missing(i):
+                missing[i] = choice[:, place[i]] == self._block(i).choices - 1
+        parts = []
+        row = np.arange(start, start + rows)
+        for i, (field, column) in enumerate(zip(self.schema_.fields, self.columns_, strict=True)):
+            own = np.minimum(choice[:, place[i]], column.choices - 1) if i in place else np.zeros(rows, np.int64)
+            number = value[:, place[i]] if i in place else np.zeros(rows, np.float32)
+            raw = column.decode(own, number, row, rng.generator(seed, "decode", start, i))
+            leader = self.leaders_[i]
+            hole = missing[leader] if leader is not None and leader in missing else missing.get(i)
+            if hole is None:  # every cell is missing
+                hole = np.ones(rows, bool)
+            parts.append(_as_series(raw, hole, field))
+        frame = pd.concat(parts, axis=1) if parts else pd.DataFrame(index=range(rows))
+        frame.columns = pd.Index(self.schema_.names, name=self.schema_.columns_name)
+        frame.index.name = self.schema_.index_name
+        return frame
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """All that was learnt, as JSON and named arrays."""
+        arrays: dict[str, np.ndarray] = {}
+        document = {
+            "options": vars(self.options),
+            "seed": self.seed,
+            "schema": self.schema_.to_json(),
+            "leaders": self.leaders_,
+            "columns": [_pack(column.state(), f"{i}", arrays) for i, column in enumerate(self.columns_)],
+        }
+        return document, arrays
+
+    @classmethod
+    def load(cls, document: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """The inverse of `state`."""
+        codec = cls(Options(**document["options"]), seed=document["seed"])
+        codec.schema_ = Schema.from_json(document["schema"])
+        codec.leaders_ = list(document["leaders"])
+        codec.columns_ = [
+            COLUMNS[field.type].load(_unpack(state, f"{i}", arrays))
+            for i, (field, state) in enumerate(zip(codec.schema_.fields, document["columns"], strict=True))
+        ]
+        return codec
+
+    @property
+    def _spoken(self) -> list[int]:
+        """The columns that leave something to say."""
+        return [i for i in range(len(self.columns_)) if self._block(i).choices > 1 or self._block(i).numbered]
+
+    def _has_missing(self, i: int) -> bool:
+        """Whether column i itself says that it is missing: it leads, and it is not missing everywhere."""
+        leader = self.leaders_[i]
+        return leader == i and not (isinstance(self.columns_[i], ConstantColumn) and self.columns_[i].value is None)
+
+    def _block(self, i: int) -> Block:
+        column = self.columns_[i]
+        return Block(column.choices + self._has_missing(i), column.numbered)
+
+    def _encode_column(
+        self, i: int, series: pd.Series, stream: np.random.Generator, strict: bool
+    ) -> tuple[Encoded, np.ndarray]:
+        present = series.notna().to_numpy(bool)
+        cells = series[present].reset_index(drop=True)
+        if not len(cells):
+            nothing = np.zeros(0, np.int64)
+            return Encoded(nothing, nothing.astype(np.float32), nothing.astype(bool)), present
+        try:
+            return self.columns_[i].encode(cells, stream, strict=strict), present
+        except (TypeError, ValueError) as error:
+            if isinstance(error, DataError):
+                raise
+            field = self.schema_.fields[i]
+            raise DataError(
+                f"column {field.name!r} must hold {field.type}s as it did in training (dtype {field.dtype}), "
+                f"however: it is {series.dtype} with cells like {cells.iloc[0]!r}"
+            ) from error
+
+    def _check_columns(self, df: pd.DataFrame, partial: bool) -> None:
+        names = set(self.schema_.names)
+        for name in df.columns:
+            if name not in names:
+                raise DataError(
+                    f"only columns of training are known, however: {name!r} is none of {self.schema_.names}"
+                )
+        if not partial:
+            for name in self.schema_.names:
+                if name not in df.columns:
+                    raise DataError(f"every column of training must be there, however: {name!r} is missing")
+
+
+def _check_frame(df: pd.DataFrame, options: Options) -> None:
+    if isinstance(df.columns, pd.MultiIndex):
+        raise DataError("column names must be plain, however: they are a MultiIndex; flatten them first")
+    if df.shape[1] == 0:
+        raise DataError("a table must have at least one column, however: it has none")
+    twice = df.columns[df.columns.duplicated()]
+    if len(twice):
+        raise DataError(f"column names must be different, however: {twice[0]!r} stands there twice; rename one")
+    fewest = 2 * RARE if options.protect else 2
+    if len(df) < fewest:
+        remedy = "add rows, or set protect=False" if options.protect and len(df) > 1 else "add rows"
+        raise DataError(f"a table must have at least {fewest} rows, however: it has {len(df)}; {remedy}")
+
+
+def _plain_name(name: Any) -> Name:
+    if isinstance(name, np.generic):
+        name = name.item()
+    if name is not None and not isinstance(name, (str, int, float, bool)):
+        raise DataError(f"names must be text or numbers, however: {name!r} is a {type(name).__name__}; rename it")
+    return name
+
+
+def _leaders(df: pd.DataFrame) -> list[int | None]:
+    """For each column with gaps the first one that has exactly the same gaps; None where nothing is missing."""
+    first: dict[bytes, int] = {}
+    leaders: list[int | None] = []
+    for i in range(df.shape[1]):
+        gaps = df.iloc[:, i].isna().to_numpy(bool)
+        leaders.append(first.setdefault(np.packbits(gaps).tobytes(), i) if gaps.any() else None)
+    return leaders
+
+
+def _as_series(raw: np.ndarray | pd.Categorical, missing: np.ndarray, field: Field) -> pd.Series:
+    if isinstance(raw, pd.Categorical):
+        raw = raw.copy()
+        raw[missing] = np.nan
+        return pd.Series(raw)
+    if field.dtype == "category":  # all of it is missing
+        return pd.Series(pd.Categorical([None] * len(raw)))
+    series = cast(raw, missing, field.dtype)
+    hole = field.facts.get("hole")
+    if hole in _HOLES and hole != "NoneType" and missing.any():
+        series[missing] = _HOLES[hole]
+    return series
+
+
+def _pack(state: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
+    """Lift the arrays out of nested plain data, leaving their names behind."""
+    if isinstance(state, np.ndarray):
+        arrays[name] = state
+        return {"array": name}
+    if isinstance(state, dict):
+        return {key: _pack(value, f"{name}.{key}", arrays) for key, value in state.items()}
+    return state
+
+
+def _unpack(state: Any, name: str, arrays: Mapping[str, np.ndarray]) -> Any:
+    if isinstance(state, dict):
+        if set(state) == {"array"}:
+            return arrays[state["array"]]
+        return {key: _unpack(value, f"{name}.{key}", arrays) for key, value in state.items()}
+    return state
