@@ -5,6 +5,7 @@ Legend for tensor names: B rows, C columns.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Protocol, Self
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["Batch", "Block", "TableBatch", "TableSpec"]
+__all__ = ["WIDE", "Batch", "Block", "TableBatch", "TableSpec"]
+
+WIDE = 1024
+"""A column of more choices than this is spelled with two digits, so that nobody ever holds a logit for each."""
 
 
 class Batch(Protocol):
@@ -42,6 +46,18 @@ class Block:
     def __post_init__(self) -> None:
         assert 0 <= self.numbered <= self.choices, self
         assert self.choices >= 1, self
+
+    @property
+    def digits(self) -> list[tuple[int, int]]:
+        """How a choice is spelled, as (divisor, base) of each digit: with one, or with two where there are many.
+
+        >>> Block(7).digits, Block(300_000).digits
+        ([(1, 7)], [(548, 548), (1, 548)])
+        """
+        if self.choices <= WIDE:
+            return [(1, self.choices)]
+        base = math.isqrt(self.choices - 1) + 1
+        return [(base, -(-self.choices // base)), (1, base)]
 
 
 @dataclass(frozen=True)

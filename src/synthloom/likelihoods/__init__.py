@@ -21,11 +21,9 @@ class Likelihood(Protocol[B]):
         """Nats per item [B]; cells that are not known count nothing."""
         ...
 
-    def draw(self, given: B | None = None) -> B:
-        """One item per code; cells that `given` knows are kept as they are."""
-        ...
+    def draw(self, given: B | None = None, temperature: float = 1.0) -> B:
+        """One item per code; cells that `given` knows are kept as they are.
 
-    @property
-    def mean(self) -> B:
-        """The best guess: the likeliest choice, the expected number."""
+        `temperature` scales the chance in it; 0 is the best guess: the likeliest choice, the expected number.
+        """
         ...

@@ -1,0 +1,24 @@
+"""Models: one file each, its knobs and the recipe that builds its network. To add one: a file, and a line here."""
+
+from __future__ import annotations
+
+from synthloom.errors import UsageError
+from synthloom.models.base import Model, TableModel
+from synthloom.models.table_tvae import TVAE
+
+__all__ = ["MODELS", "Model", "TableModel", "find"]
+
+MODELS: dict[tuple[str, str], type[Model]] = {
+    ("table", "tvae"): TVAE,
+}
+"""(kind of data, name) -> model; the first of a kind is its default."""
+
+
+def find(kind: str, name: str | None) -> type[Model]:
+    """The model called `name`, or the kind's default."""
+    names = [known for of_kind, known in MODELS if of_kind == kind]
+    if name is None:
+        return MODELS[kind, names[0]]
+    if (kind, name) not in MODELS:
+        raise UsageError(f"the model of a {kind} must be one of {', '.join(names)}, however: {name!r}")
+    return MODELS[kind, name]

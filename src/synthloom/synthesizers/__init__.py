@@ -1,0 +1,24 @@
+"""What people hold: fit, sample, reconstruct, interpolate, vary, score, save. One class per kind of data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from synthloom import archive
+from synthloom.errors import ModelFileError
+from synthloom.synthesizers.base import Synthesizer
+from synthloom.synthesizers.table import TableSynthesizer
+
+__all__ = ["SYNTHESIZERS", "Synthesizer", "TableSynthesizer", "load"]
+
+SYNTHESIZERS: dict[str, type[Synthesizer]] = {"table": TableSynthesizer}
+"""Kind of data -> class."""
+
+
+def load(path: Path | str) -> Synthesizer:
+    """The synthesizer that was saved to `path`. Reading runs nothing that the file holds."""
+    stored = archive.read(path)
+    kind = stored.documents.get("info", {}).get("kind")
+    if kind not in SYNTHESIZERS:
+        raise ModelFileError(f"{path} must hold a model of {', '.join(SYNTHESIZERS)}, however: its kind is {kind!r}")
+    return SYNTHESIZERS[kind].from_archive(stored)

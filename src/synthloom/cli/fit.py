@@ -1,0 +1,82 @@
+"""synthloom fit"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from synthloom.cli.options import Force, Seed, may_write, pairs, read_value, say
+from synthloom.errors import UsageError
+
+
+def run(
+    data: Annotated[str, typer.Argument(help="A .csv, .csv.gz or .parquet file, a folder of them, or -.")],
+    out: Annotated[Path, typer.Option("--out", help="The model file to write.", show_default=False)],
+    kind: Annotated[str, typer.Option("--kind", help="Kind of data: table.")] = "table",
+    model: Annotated[str | None, typer.Option("--model", help="Which model; none: the best for the kind.")] = None,
+    seed: Seed = None,
+    max_time: Annotated[str | None, typer.Option("--max-time", help="Stop training after: 90s, 10m, 2h.")] = None,
+    knobs: Annotated[
+        list[str] | None, typer.Option("--set", help="A knob of the model, as name=value; may be repeated.")
+    ] = None,
+    schema: Annotated[
+        Path | None, typer.Option("--schema", help='What columns are, as JSON: {"categorical": ["zip"], ...}.')
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped run of the same call was.")] = False,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
+    log_csv: Annotated[Path | None, typer.Option("--log-csv", help="Write the training curves to this file.")] = None,
+    tensorboard: Annotated[Path | None, typer.Option("--tensorboard", help="Log to TensorBoard, in this folder.")] = None,
+    wandb: Annotated[str | None, typer.Option("--wandb", help="Log to Weights & Biases, in this project.")] = None,
+    force: Force = False,
+) -> None:
+    """Train a model on real data.
+
+    A run that is stopped leaves MODEL.checkpoint behind; the same call with --resume goes on from there. Ctrl-C ends
+    training early and keeps what has been learnt.
+    """
+    out = Path(may_write(out, force or resume))
+    from synthloom.synthesizers import SYNTHESIZERS
+    from synthloom.training import CsvTracker, Interrupted, TensorBoardTracker, Tracker, WandbTracker
+
+    if kind not in SYNTHESIZERS:
+        raise UsageError(f"--kind must be one of {', '.join(SYNTHESIZERS)}, however: {kind!r}")
+    said: dict[str, Any] = {name: read_value(value) for name, value in pairs(knobs or [], "--set").items()}
+    said |= {"device": device} | ({"max_time": max_time} if max_time is not None else {})
+    if schema is not None:
+        said["schema"] = _read_schema(schema)
+    trackers: list[Tracker] = []
+    if log_csv is not None:
+        trackers.append(CsvTracker(log_csv))
+    if tensorboard is not None:
+        trackers.append(TensorBoardTracker(tensorboard))
+    if wandb is not None:
+        trackers.append(WandbTracker(wandb))
+    synthesizer = SYNTHESIZERS[kind](model, seed=seed, **said)
+    checkpoint = out.with_name(out.name + ".checkpoint")
+    try:
+        synthesizer.fit(data, checkpoint=checkpoint, resume=resume, trackers=trackers)
+    except Interrupted:
+        synthesizer.save(out)
+        say(f"stopped early: {out} holds what was learnt; --resume goes on from {checkpoint.name}")
+        raise
+    synthesizer.save(out)
+    for column, notice in synthesizer.info_.get("notices", {}).items():
+        say(f"column {column}: {notice}")
+    for note in synthesizer.info_["notes"]:
+        say(f"note: {note}")
+    rows, best = synthesizer.info_["items"], synthesizer.info_["best_epoch"]
+    say(f"{out}: {synthesizer.model.name} of {rows:,} rows, best after {best} epochs (seed {synthesizer.info_['seed']})")
+
+
+def _read_schema(path: Path) -> Any:
+    import json
+
+    from synthloom.schema import Schema
+
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--schema must be a readable JSON file, however: {path}: {error}") from error
+    return Schema.from_json(document) if "fields" in document else document

@@ -1,0 +1,29 @@
+"""synthloom info"""
+
+from __future__ import annotations
+
+from synthloom.cli.options import ModelPath
+
+
+def run(model: ModelPath) -> None:
+    """Say what a model file holds: model, knobs, columns, training, and what was kept back."""
+    from synthloom.synthesizers import load
+
+    synthesizer = load(model)
+    info = synthesizer.info_
+    print(f"{info['model']} for {info['kind']}s, {info['parameters']:,} parameters, fitted on {info['items']:,} items")
+    print(f"seed {info['seed']}, {info['threads']} thread(s), synthloom {info['synthloom']}, torch {info['torch']}")
+    print(f"training stopped by {info['stopped']}, best epoch {info['best_epoch']}")
+    history = synthesizer.history_
+    if len(history):
+        last = history.iloc[-1]
+        print("last epoch: " + ", ".join(f"{name} {last[name]:.4g}" for name in history if name not in ("epoch", "step")))
+    print("\nknobs")
+    for name, value in info["knobs"].items():
+        print(f"  {name:20} {value}")
+    print("\ncolumns")
+    for name, kind in info["columns"].items():
+        notice = info["notices"].get(name)
+        print(f"  {name:20} {kind}" + (f"; {notice}" if notice else ""))
+    for note in info["notes"]:
+        print(f"\nnote: {note}")

@@ -1,0 +1,109 @@
+"""Options and small tools that several verbs share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from synthloom.errors import FileError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from synthloom.synthesizers import TableSynthesizer
+
+__all__ = [
+    "Force",
+    "ModelPath",
+    "Out",
+    "Seed",
+    "load_table",
+    "may_write",
+    "pairs",
+    "read_row",
+    "read_value",
+    "say",
+]
+
+ModelPath = Annotated[Path, typer.Argument(help="A model file, written by `synthloom fit`.", show_default=False)]
+Out = Annotated[
+    str, typer.Option("--out", help="Where to write: .csv, .csv.gz, .parquet; - is standard output.", show_default=False)
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="The same seed gives the same output; none: new each time.")]
+Force = Annotated[bool, typer.Option("--force", help="Write over a file that is already there.")]
+
+
+def say(message: str) -> None:
+    """A line for the person at the terminal; standard output is kept for data."""
+    print(message, file=sys.stderr)
+
+
+def may_write(out: str | Path, force: bool) -> str:
+    """The path, if writing there destroys nothing that the user has not given up."""
+    path = Path(out)
+    if str(out) != "-" and path.exists() and not force:
+        raise FileError(f"an output file must be new, however: {out} exists; use another name, or --force")
+    if str(out) != "-" and not path.parent.is_dir():
+        raise FileError(f"the folder of an output file must exist, however: there is no {path.parent}; make it first")
+    return str(out)
+
+
+def pairs(given: Iterable[str], option: str) -> dict[str, str]:
+    """`name=value` words as a dict.
+
+    >>> pairs(["epochs=3", "codec=gmm"], "--set")
+    {'epochs': '3', 'codec': 'gmm'}
+    """
+    said: dict[str, str] = {}
+    for word in given:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise UsageError(f"{option} must look like name=value, however: {word!r}")
+        if name in said:
+            raise UsageError(f"{option} may name each thing once, however: {name!r} stands there twice")
+        said[name] = value
+    return said
+
+
+def read_value(text: str) -> Any:
+    """A word as JSON would read it; what JSON cannot read is text.
+
+    >>> read_value("128"), read_value("none"), read_value("gmm"), read_value("[64, 64]")
+    (128, None, 'gmm', [64, 64])
+    """
+    if text.lower() in ("none", "null"):
+        return None
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def load_table(path: Path) -> TableSynthesizer:
+    """The table model at `path`."""
+    from synthloom.synthesizers import TableSynthesizer, load
+
+    model = load(path)
+    if not isinstance(model, TableSynthesizer):
+        raise UsageError(f"this verb takes a model of tables, however: {path} is a model of {model.kind}s")
+    return model
+
+
+def read_row(place: str) -> pd.DataFrame:
+    """One row of a file: `people.csv` is its first, `people.csv:12` the one numbered 12, from 0."""
+    from synthloom.sources import read_table
+
+    name, colon, number = place.rpartition(":")
+    if not colon or not number.isdigit():
+        name, number = place, "0"
+    frame = read_table(name)
+    if int(number) >= len(frame):
+        raise UsageError(f"the row must be in the file, however: {name} has {len(frame)} rows and {number} was asked for")
+    return frame.iloc[[int(number)]]

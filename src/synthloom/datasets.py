@@ -1,0 +1,54 @@
+"""Small made-up data for documents, tests and the first run: nobody real is in them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from synthloom.rng import generator
+
+__all__ = ["visits"]
+
+_WARDS = ["cardiology", "oncology", "neurology", "surgery", "paediatrics", "emergency"]
+_DRUGS = ["none", "statin", "insulin", "beta blocker", "opioid"]
+
+
+def visits(rows: int = 4_000, seed: int = 0) -> pd.DataFrame:
+    """Hospital visits: numbers, categories, dates, gaps and an identifier, with dependencies worth finding.
+
+    >>> visits(3).columns.tolist()[:4]
+    ['patient_id', 'admitted', 'ward', 'sex']
+    """
+    rng = generator("visits", seed)
+    ward = rng.choice(_WARDS, rows, p=[0.25, 0.15, 0.1, 0.2, 0.1, 0.2])
+    child = ward == "paediatrics"
+    age = np.where(child, rng.integers(0, 18, rows), np.clip(rng.normal(58, 17, rows), 18, 99)).astype(int)
+    sex = rng.choice(["f", "m"], rows)
+    smoker = (rng.random(rows) < np.where(age < 16, 0, 0.24)).astype(bool)
+    pressure = np.round(105 + 0.4 * age + 8 * smoker + rng.normal(0, 11, rows)).astype(int)
+    day = rng.integers(0, 730, rows)
+    day = np.where((day % 7 >= 5) & (ward != "emergency") & (rng.random(rows) < 0.7), day - 2, day)  # quiet weekends
+    stay = np.where(ward == "emergency", 0, rng.poisson(np.where(ward == "surgery", 5, 2) + age / 40)).astype(int)
+    cost = np.round(180 + 640.0 * stay * rng.lognormal(0, 0.25, rows) + 900 * (ward == "oncology"), 2)
+    marker = np.round(rng.lognormal(0.4 + 0.9 * (ward == "oncology"), 0.5, rows), 1)
+    measured = rng.random(rows) < np.where(ward == "oncology", 0.95, 0.35)
+    drug = np.where(pressure > 145, "beta blocker", rng.choice(_DRUGS, rows, p=[0.5, 0.2, 0.12, 0.1, 0.08]))
+    chance = 1 / (1 + np.exp(3.2 - 0.02 * age - 0.25 * stay - 0.5 * smoker - 0.6 * (drug == "opioid")))
+    letters = np.array(list("ABCDEFGHJKLMNPQRSTUVWXYZ"))
+    number = rng.permutation(900_000)[:rows] + 100_000
+    return pd.DataFrame(
+        {
+            "patient_id": [f"{a}{b}-{n}" for (a, b), n in zip(letters[rng.integers(0, 24, (rows, 2))], number, strict=True)],
+            "admitted": pd.Timestamp("2023-01-01") + pd.to_timedelta(day, unit="D"),
+            "ward": ward,
+            "sex": sex,
+            "age": age,
+            "smoker": smoker,
+            "blood_pressure": pressure,
+            "drug": drug,
+            "tumour_marker": np.where(measured, marker, np.nan),
+            "days_in_hospital": stay,
+            "cost": cost,
+            "readmitted": np.where(rng.random(rows) < chance, "yes", "no"),
+        }
+    )

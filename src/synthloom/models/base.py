@@ -1,0 +1,106 @@
+"""What all models share: a knob is a field with its text under it, and that one line is argument, document, command
+line option and saved value."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from abc import ABC, abstractmethod
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from synthloom.errors import UsageError
+from synthloom.training import Schedule, Settings
+from synthloom.vae import VAE
+
+__all__ = ["Model", "Seconds", "TableModel"]
+
+
+def _seconds(value: Any) -> Any:
+    """Seconds as a number, or with a unit: "90s", "10m", "2h"."""
+    if isinstance(value, str) and (match := re.fullmatch(r"\s*([0-9.]+)\s*([smh]?)\s*", value)):
+        return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+
+
+class Model(BaseModel, ABC):
+    """A recipe: knobs, and how to build a network from a spec. It never sees raw data."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
+
+    kind: ClassVar[str]
+    name: ClassVar[str]
+
+    epochs: int = Field(300, ge=1)
+    """How often training goes through the data, at most."""
+    batch_size: int = Field(500, ge=1)
+    """Rows per step."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """How far one step goes."""
+    max_time: Seconds | None = None
+    """Stop training after this long: seconds, or "90s", "10m", "2h"."""
+    patience: int | None = Field(30, ge=1)
+    """Stop when so many epochs have brought nothing better on the validation rows; none: never."""
+    validation: float = Field(0.1, ge=0, lt=0.9)
+    """Share of the rows kept aside to see when to stop; 0: none, and no early stop."""
+    clip: float | None = Field(None, gt=0)
+    """Longest gradient that is followed in full; none: any."""
+    device: str = "auto"
+    """Where to compute: "auto", "cpu", "cuda" or "mps"."""
+    threads: int | None = Field(None, ge=1)
+    """How many threads to compute on; none: what the network deserves."""
+    protect: bool = True
+    """Keep back categories and numeric extremes that fewer than 5 rows hold."""
+
+    @abstractmethod
+    def build(self, spec: Any) -> VAE:
+        """The network for data of this spec."""
+
+    @abstractmethod
+    def schedule(self) -> Schedule:
+        """How the weight of the KL moves over the course of training."""
+
+    def settings(self, seed: int) -> Settings:
+        """What the training loop wants to know."""
+        return Settings(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            clip=self.clip,
+            max_time=self.max_time,
+            patience=self.patience,
+            device=self.device,
+            threads=self.threads,
+            seed=seed,
+        )
+
+    @classmethod
+    def with_knobs(cls, knobs: dict[str, Any]) -> Self:
+        """The model with these knobs; a wrong one is named, with the likeliest right one."""
+        for knob in knobs:
+            if knob not in cls.model_fields:
+                close = difflib.get_close_matches(knob, cls.model_fields, n=1)
+                hint = f'did you mean "{close[0]}"?' if close else f"known are {', '.join(sorted(cls.model_fields))}"
+                raise UsageError(f'a knob of model "{cls.name}" must be one it has, however: "{knob}"; {hint}')
+        try:
+            return cls(**knobs)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise UsageError(
+                f"knob {first['loc'][0]}: {first['msg'][:1].lower()}{first['msg'][1:]}, however: {first['input']!r}"
+            ) from None
+
+
+class TableModel(Model):
+    """What models of tables share."""
+
+    kind: ClassVar[str] = "table"
+
+    codec: Literal["quantile", "gmm"] = "quantile"
+    """How numbers are encoded: by "quantile" (cells of equal mass; reaches every value) or "gmm" (as published)."""
+    cells: int = Field(64, ge=1, le=1024)
+    """Into how many cells of equal mass a number is cut at most (quantile codec)."""

@@ -1,0 +1,196 @@
+"""The verbs that every synthesizer has, whatever the kind of data: fit, sample, reconstruct, vary, score, save."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import torch
+
+from synthloom import __version__, archive, devices, rng, training
+from synthloom.errors import ModelFileError, NotFittedError, TrainingError, UsageError
+from synthloom.models import Model, find
+from synthloom.training import Interrupted, Tracker
+from synthloom.vae import VAE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Synthesizer"]
+
+_BATCH = 4096
+"""Items that go through the network at once when it is only used."""
+
+
+class Synthesizer(ABC):
+    """Codec, model and training joined. The constructor only stores; `fit` makes what ends in an underscore.
+
+    Any knob of the model may be given by name; `synthloom info` and the model's class list them.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, model: str | None = None, *, seed: int | None = None, **knobs: Any) -> None:
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
+            raise UsageError(f"seed must be a whole number or None, however: seed={seed!r}")
+        self.model: Model = find(self.kind, model).with_knobs(knobs)
+        self.seed = seed
+
+    # -- training ---------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        data: Any,
+        *,
+        checkpoint: Path | str | None = None,
+        checkpoint_seconds: float = 30.0,
+        resume: bool = False,
+        trackers: Sequence[Tracker] = (),
+        progress: bool | None = None,
+    ) -> Self:
+        """Learn from `data`. With a `checkpoint` path a killed run can go on where it was with `resume=True`.
+
+        Ctrl-C ends training early: what has been learnt so far stays in the synthesizer, and `Interrupted` is raised.
+        """
+        seed = self.seed if self.seed is not None else rng.fresh_seed()
+        checkpoint = Path(checkpoint) if checkpoint is not None else None
+        if resume and self.seed is None and checkpoint is not None and checkpoint.exists():
+            seed = training.checkpoint_seed(checkpoint)
+        batch = self._learn_codec(data, seed)
+        self._refuse_too_large(batch)
+        settings = self.model.settings(seed)
+        with rng.seeded(seed, "network"):
+            net = self.model.build(self._spec())
+        count = round(self.model.validation * len(batch)) if len(batch) >= 50 else 0
+        order = torch.from_numpy(rng.generator(seed, "validation").permutation(len(batch)))
+        held, kept = order[:count].sort().values, order[count:].sort().values
+        interrupted = None
+        try:
+            history = training.train(
+                net,
+                batch.take(kept) if count else batch,
+                batch.take(held) if count else None,
+                settings,
+                self.model.schedule(),
+                checkpoint=checkpoint,
+                checkpoint_seconds=checkpoint_seconds,
+                resume=resume,
+                trackers=trackers,
+                progress=progress,
+            )
+        except Interrupted as signal:
+            interrupted, history = signal, signal.history
+        self.net_ = net.eval()
+        self._history = history
+        self.info_ = {
+            "kind": self.kind,
+            "model": self.model.name,
+            "knobs": self.model.model_dump(mode="json"),
+            "seed": seed,
+            "items": len(batch),
+            "parameters": sum(p.numel() for p in net.parameters()),
+            "threads": history.threads,
+            "synthloom": __version__,
+            "torch": torch.__version__,
+            "best_epoch": history.best_epoch,
+            "stopped": history.stopped,
+            "notes": list(history.notes),
+        } | self._codec_info()
+        if interrupted is not None:
+            raise interrupted
+        if checkpoint is not None:
+            checkpoint.unlink(missing_ok=True)
+        return self
+
+    @property
+    def history_(self) -> pd.DataFrame:
+        """The training curves, one row per epoch."""
+        import pandas as pd
+
+        self._assert_fitted()
+        return pd.DataFrame(self._history.rows)
+
+    # -- the model file ---------------------------------------------------------------------------------------------
+
+    def save(self, path: Path | str) -> None:
+        """Write the model to one file: a zip of readable JSON and safetensors. The same model gives the same bytes."""
+        self._assert_fitted()
+        codec, arrays = self._codec_state()
+        # seconds are left out: they would make two equal runs differ
+        rows = [{k: v for k, v in row.items() if k != "seconds"} for row in self._history.rows]
+        documents = {
+            "info": self.info_,
+            "codec": codec,
+            "history": {"rows": rows, "best_epoch": self._history.best_epoch, "stopped": self._history.stopped},
+        }
+        archive.write(path, documents, {"codec": arrays, "network": self.net_.state_dict()})
+
+    @classmethod
+    def from_archive(cls, stored: archive.Archive) -> Self:
+        """The synthesizer that `save` wrote."""
+        info = stored.documents["info"]
+        synthesizer = cls(info["model"], seed=info["seed"], **info["knobs"])
+        synthesizer._load_codec(stored.documents["codec"], stored.tensors["codec"])
+        net = synthesizer.model.build(synthesizer._spec())
+        try:
+            net.load_state_dict(stored.tensors["network"])
+        except RuntimeError as error:
+            raise ModelFileError(f"the weights must fit the model that the file describes, however: {error}") from error
+        synthesizer.net_ = net.eval()
+        history = stored.documents["history"]
+        synthesizer._history = training.History(**history, notes=info["notes"], threads=info["threads"])
+        synthesizer.info_ = info
+        return synthesizer
+
+    # -- what a kind of data adds -----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _learn_codec(self, data: Any, seed: int) -> Any:
+        """Fit the codec and encode the data with it."""
+
+    @abstractmethod
+    def _codec_info(self) -> dict[str, Any]:
+        """What the codec has to say in `info_`."""
+
+    @abstractmethod
+    def _codec_state(self) -> tuple[dict[str, Any], Mapping[str, Any]]: ...
+
+    @abstractmethod
+    def _load_codec(self, document: Mapping[str, Any], arrays: Mapping[str, torch.Tensor]) -> None: ...
+
+    @abstractmethod
+    def _spec(self) -> Any: ...
+
+    @abstractmethod
+    def _activations(self, spec: Any) -> int:
+        """Roughly how many numbers one item takes while it is trained on."""
+
+    # -- shared tools -----------------------------------------------------------------------------------------------
+
+    def _assert_fitted(self) -> VAE:
+        if not hasattr(self, "net_"):
+            raise NotFittedError(f"{type(self).__name__} must be fitted first; call fit(data), or load a saved model")
+        return self.net_
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self._assert_fitted().parameters()).device
+
+    def _in_batches(self, batch: Any, size: int = _BATCH) -> list[Any]:
+        return [batch.take(index).to(self.device) for index in torch.arange(len(batch)).split(size)]
+
+    def _refuse_too_large(self, batch: Any) -> None:
+        """Say no before the memory is gone: weights, their gradients and two moments, and one batch on its way."""
+        with torch.device("meta"):
+            parameters = sum(p.numel() for p in self.model.build(self._spec()).parameters())
+        need = 16 * parameters + 4 * self._activations(self._spec()) * min(self.model.batch_size, len(batch))
+        free = devices.free_memory()
+        if self.model.device in ("auto", "cpu") and need > 0.9 * free:
+            raise TrainingError(
+                f"training must fit into memory, however: {parameters:,} parameters and a batch of "
+                f"{self.model.batch_size} need about {need / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; "
+                f"use a smaller batch_size or width, or leave out columns of very many values"
+            )
