@@ -1,0 +1,261 @@
+"""Denoising attention: what attention becomes when it attends to a distribution instead of a list of vectors.
+
+The softmax of ordinary attention is the answer to a question: a vector v was drawn from a mixture with a point mass at
+each key; we see u = v + noise; what is the mean of v? Denoising attention gives that answer for any mixture of
+Gaussians F, point masses included:
+
+    DAttn(u; F) = E[v | u],    v ~ F,    u ~ N(v, s I),    s = sqrt(E)
+
+A VAE for Transformers with Nonparametric Variational Information Bottleneck (Henderson & Fehr, 2022),
+https://arxiv.org/abs/2207.13529
+
+The answer is one call of scaled dot product attention. With c_i = sigma_i^2 / (sigma_i^2 + s) and m_i = (1 - c_i) mu_i,
+and without all that is the same for every component,
+
+    score_i = (u.m_i + (u*u/2).c_i) / s + b_i     b_i = log pi_i - m_i.mu_i / (2 s) - 1/2 sum log(1 + sigma_i^2 / s)
+    E[v|u]  = sum_i a_i m_i + u * sum_i a_i c_i   a   = softmax(score)
+
+so keys and values are [m, c], queries [u, u*u/2], and the bias b rides along as one more coordinate of the key: as a
+mask it would need a gradient, which the fused kernels refuse. Point masses have c = 0 and skip that half.
+
+Legend: B items, H heads, M queries, N components, P width of a component, E width of a head, D width of the model,
+C width of c (P; 1 if a component has one variance for all dimensions; 0 for point masses).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+from synthloom.errors import UsageError
+
+__all__ = ["DenoisingAttention", "Memory", "Mixture", "denoise", "merge_heads", "split_heads"]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A mixture of Gaussians per item: N components with means, variances and log weights.
+
+    mu [B, N, P]; var [B, N, P], or [B, N, 1] where a component has one variance for all its dimensions, or None for
+    point masses; log_weight [B, N], -inf where a component is absent or padding. Weights need not add up to one.
+
+    >>> atoms = Mixture(mu=torch.randn(2, 5, 3), var=None, log_weight=torch.zeros(2, 5))
+    >>> len(atoms)
+    2
+    """
+
+    mu: Tensor
+    var: Tensor | None
+    log_weight: Tensor
+
+    def __len__(self) -> int:
+        return len(self.mu)
+
+    @property
+    def mask_BN(self) -> Tensor:
+        """True where there is a component."""
+        return self.log_weight > -math.inf
+
+    def take(self, index: Tensor) -> Mixture:
+        """The items at `index`, in that order."""
+        return Mixture(self.mu[index], None if self.var is None else self.var[index], self.log_weight[index])
+
+    @staticmethod
+    def blend(shares: Sequence[float], mixtures: Sequence[Mixture]) -> Mixture:
+        """sum_k share_k F_k: all the components side by side, the weights of each mixture scaled to its share.
+
+        >>> one, two = (Mixture(torch.zeros(1, 2, 1), None, torch.zeros(1, 2)) for _ in range(2))
+        >>> Mixture.blend([0.75, 0.25], [one, two]).log_weight.exp()
+        tensor([[0.3750, 0.3750, 0.1250, 0.1250]])
+        """
+        log_weight_BN = torch.cat(
+            [
+                mix.log_weight - mix.log_weight.logsumexp(1, keepdim=True) + (math.log(share) if share else -math.inf)
+                for share, mix in zip(shares, mixtures, strict=True)
+            ],
+            dim=1,
+        )
+        var_BNC = None
+        if any(mix.var is not None for mix in mixtures):
+            width = max(mix.var.shape[2] for mix in mixtures if mix.var is not None)
+            var_BNC = torch.cat(
+                [
+                    torch.zeros_like(mix.mu[:, :, :width]) if mix.var is None else mix.var.expand(-1, -1, width)
+                    for mix in mixtures
+                ],
+                dim=1,
+            )
+        return Mixture(torch.cat([mix.mu for mix in mixtures], dim=1), var_BNC, log_weight_BN)
+
+
+def denoise(u_BHMP: Tensor, mix: Mixture, noise: float, *, linear: bool = False) -> Tensor:
+    """E[v | u] for v ~ mix and u ~ N(v, noise * I): exact, in the space of the components [B, H, M, P].
+
+    `linear` leaves out the term quadratic in u, as the released code of the papers does: the same wherever all
+    components share their variances, and only there.
+
+    A single Gaussian pulls a noisy observation towards its mean, halfway if it varies as much as the noise:
+
+    >>> mix = Mixture(mu=torch.zeros(1, 1, 2), var=torch.ones(1, 1, 2), log_weight=torch.zeros(1, 1))
+    >>> denoise(torch.tensor([[[[4.0, -2.0]]]]), mix, noise=1.0)
+    tensor([[[[ 2., -1.]]]])
+    """
+    m_BNP, c_BNC, b_BN = _canonical(mix, noise)
+    memory = _memory(m_BNP[:, None], None, c_BNC, noise * b_BN, mix.mask_BN)
+    if c_BNC.shape[2] == 0:
+        return _attend(u_BHMP, u_BHMP[..., :0], memory, 1 / noise)[0]
+    half_BHMC = 0.5 * u_BHMP.square()
+    if c_BNC.shape[2] == 1:
+        half_BHMC = half_BHMC.sum(3, keepdim=True)
+    m_BHMP, c_BHMC = _attend(u_BHMP, _scored(half_BHMC, linear), memory, 1 / noise)
+    return m_BHMP + c_BHMC * u_BHMP
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What attention needs to know of an item whatever the query: computed once, kept while decoding.
+
+    Keys and values [B, H, N, K]; mask [B, 1, 1, N], True where there is something to attend to, or None if everywhere.
+    """
+
+    key_BHNK: Tensor
+    value_BHNK: Tensor
+    mask_B11N: Tensor | None
+    variances: int = 0  # C: how many of the K coordinates are c
+    gram_HEE: Tensor | None = None  # W_k W_k^T and W_k W_v^T, where a component has one variance
+    lift_HEE: Tensor | None = None
+
+    def take(self, index: Tensor) -> Memory:
+        """The items at `index`, in that order: for beams, and for leaving finished items behind."""
+        mask = None if self.mask_B11N is None else self.mask_B11N[index]
+        return replace(self, key_BHNK=self.key_BHNK[index], value_BHNK=self.value_BHNK[index], mask_B11N=mask)
+
+
+class DenoisingAttention(nn.Module):
+    """Multi-head denoising attention from a model of width D to mixtures of width P, for training and evaluation alike.
+
+    `remember(mix)` computes all that does not depend on the query; `forward(x_BMD, memory)` attends. A draw of the
+    mixture (point masses) and its mean (Gaussians) go the same way. In head h the query u = W_k,h^T W_q,h x is never
+    formed where W_q,h x is enough, and keys and values are projected before they are attended to.
+
+    >>> attention = DenoisingAttention(width=16, components=3, heads=2)
+    >>> mix = Mixture(mu=torch.randn(4, 5, 3), var=torch.rand(4, 5, 3), log_weight=torch.zeros(4, 5))
+    >>> attention(torch.randn(4, 7, 16), attention.remember(mix)).shape
+    torch.Size([4, 7, 16])
+    """
+
+    def __init__(self, width: int, components: int, heads: int = 1, *, linear: bool = False) -> None:
+        super().__init__()
+        if width % heads:
+            raise UsageError(f"the width must be a multiple of the number of heads, however: {width=}, {heads=}")
+        self.heads = heads
+        self.linear = linear
+        self.noise = math.sqrt(width // heads)
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(components, width, bias=False)  # a bias would be the same for every component
+        self.value = nn.Linear(components, width)
+        self.out = nn.Linear(width, width)
+
+    def remember(self, mix: Mixture) -> Memory:
+        m_BNP, c_BNC, b_BN = _canonical(mix, self.noise)
+        if c_BNC.shape[2] > 1:
+            return _memory(m_BNP[:, None], None, c_BNC, self.noise * b_BN, mix.mask_BN)
+        key_BHNE = split_heads(self.key(m_BNP), self.heads)
+        # without the bias: the weights add up to one (to zero, if nothing is there), so it is added after attending
+        value_BHNE = split_heads(m_BNP @ self.value.weight.mT, self.heads)
+        memory = _memory(key_BHNE, value_BHNE, c_BNC, self.noise * b_BN, mix.mask_BN)
+        if c_BNC.shape[2] == 0:
+            return memory
+        key_HEP, value_HEP = self._per_head(self.key), self._per_head(self.value)
+        return replace(memory, gram_HEE=key_HEP @ key_HEP.mT, lift_HEE=key_HEP @ value_HEP.mT)
+
+    def forward(self, x_BMD: Tensor, memory: Memory) -> Tensor:
+        q_BHME = split_heads(self.query(x_BMD), self.heads).to(memory.key_BHNK.dtype)
+        with _full_precision(x_BMD):
+            value_BHME = self._denoise(q_BHME, memory)
+        value_BMD: Tensor = self.out(merge_heads(value_BHME) + self.value.bias)
+        return value_BMD
+
+    def _denoise(self, q_BHME: Tensor, memory: Memory) -> Tensor:
+        if memory.gram_HEE is not None and memory.lift_HEE is not None:
+            # one variance for all dimensions: of u itself only |u|^2 and W_v u are needed
+            half_BHM1 = 0.5 * (_by_head(q_BHME, memory.gram_HEE) * q_BHME).sum(3, keepdim=True)
+            value_BHME, c_BHM1 = _attend(q_BHME, _scored(half_BHM1, self.linear), memory, 1 / self.noise)
+            return value_BHME + c_BHM1 * _by_head(q_BHME, memory.lift_HEE)
+        if memory.variances == 0:
+            return _attend(q_BHME, q_BHME[..., :0], memory, 1 / self.noise)[0]
+        u_BHMP = _by_head(q_BHME, self._per_head(self.key))
+        m_BHMP, c_BHMP = _attend(u_BHMP, _scored(0.5 * u_BHMP.square(), self.linear), memory, 1 / self.noise)
+        return _by_head(m_BHMP + c_BHMP * u_BHMP, self._per_head(self.value).mT)
+
+    def _per_head(self, linear: nn.Linear) -> Tensor:
+        """A projection as one matrix per head [H, E, P]."""
+        return linear.weight.view(self.heads, -1, linear.in_features)
+
+
+def _scored(half_BHMC: Tensor, linear: bool) -> Tensor:
+    return torch.zeros_like(half_BHMC) if linear else half_BHMC
+
+
+def _by_head(x_BHMI: Tensor, matrix_HIO: Tensor) -> Tensor:
+    """x @ matrix in each head; as a plain product it would copy the matrix for every item."""
+    return torch.einsum("bhmi,hio->bhmo", x_BHMI, matrix_HIO)
+
+
+def split_heads(x_BND: Tensor, heads: int) -> Tensor:
+    """[B, N, H * E] -> [B, H, N, E]."""
+    return x_BND.view(*x_BND.shape[:2], heads, -1).transpose(1, 2)
+
+
+def merge_heads(x_BHNE: Tensor) -> Tensor:
+    """[B, H, N, E] -> [B, N, H * E]."""
+    return x_BHNE.transpose(1, 2).flatten(2)
+
+
+def _full_precision(tensor: Tensor) -> AbstractContextManager[object]:
+    """Within the block nothing is rounded to bfloat16: an error of one percent in a squared norm is many nats."""
+    return torch.autocast(tensor.device.type, enabled=False)
+
+
+def _canonical(mix: Mixture, noise: float) -> tuple[Tensor, Tensor, Tensor]:
+    """m [B, N, P], c [B, N, C] and b [B, N] of the fused form; whatever an absent component holds is ignored."""
+    absent_BN = ~mix.mask_BN
+    mu_BNP = mix.mu.masked_fill(absent_BN[:, :, None], 0)
+    b_BN = mix.log_weight.masked_fill(absent_BN, 0)
+    if mix.var is None:
+        return mu_BNP, mu_BNP[:, :, :0], b_BN - mu_BNP.square().sum(2) / (2 * noise)
+    var_BNC = mix.var.masked_fill(absent_BN[:, :, None], 0)
+    m_BNP = mu_BNP * (noise / (var_BNC + noise))
+    dimensions_each = mu_BNP.shape[2] / var_BNC.shape[2]
+    spread_BN = dimensions_each * torch.log1p(var_BNC / noise).sum(2)
+    return m_BNP, var_BNC / (var_BNC + noise), b_BN - (m_BNP * mu_BNP).sum(2) / (2 * noise) - 0.5 * spread_BN
+
+
+def _memory(key_BHNE: Tensor, value_BHNE: Tensor | None, c_BNC: Tensor, b_BN: Tensor, mask_BN: Tensor) -> Memory:
+    """Keys [m, c, b] and values [m, c, anything], as wide as each other because the fused kernels want it so."""
+    rest_BHNC = c_BNC[:, None].expand(-1, key_BHNE.shape[1], -1, -1)
+    b_BHN1 = b_BN[:, None, :, None].expand(-1, key_BHNE.shape[1], -1, -1)
+    key_BHNK = torch.cat([key_BHNE, rest_BHNC, b_BHN1], dim=3)
+    # not projected, keys and values are one tensor, which halves what a decoding step has to read
+    value_BHNK = key_BHNK if value_BHNE is None else torch.cat([value_BHNE, rest_BHNC, b_BHN1], dim=3)
+    mask_B11N = None if bool(mask_BN.all()) else mask_BN[:, None, None]
+    return Memory(key_BHNK, value_BHNK, mask_B11N, variances=c_BNC.shape[2])
+
+
+def _attend(q_BHME: Tensor, half_BHMC: Tensor, memory: Memory, scale: float) -> tuple[Tensor, Tensor]:
+    """The fused call: the weighted means of the values [B, H, M, E] and of c [B, H, M, C]."""
+    query_BHMK = torch.cat([q_BHME, half_BHMC, torch.ones_like(q_BHME[..., :1])], dim=3)
+    B, H, M, K = query_BHMK.shape
+    if memory.key_BHNK.shape[1] == 1:  # heads that look at the same keys are as good as more queries
+        query_BHMK = query_BHMK.view(B, 1, H * M, K)
+    with _full_precision(query_BHMK):
+        out_BHMK = scaled_dot_product_attention(
+            query_BHMK, memory.key_BHNK, memory.value_BHNK, attn_mask=memory.mask_B11N, scale=scale
+        ).reshape(B, H, M, K)
+    return out_BHMK[..., : q_BHME.shape[3]], out_BHMK[..., q_BHME.shape[3] : -1]
