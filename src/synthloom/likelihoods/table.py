@@ -59,6 +59,18 @@ class TableHead(nn.Module):
         numbered_C = torch.tensor([block.numbered for block in spec.blocks])
         self.register_buffer("numbered_C", numbered_C, persistent=False)
 
+    @torch.no_grad()
+    def start_at(self, batch: TableBatch) -> None:
+        """Begin with the columns' own frequencies: what is left to learn is how they depend on each other."""
+        biases = []
+        for size, members in self.groups:
+            for column, divisor, base, _ in members:
+                known = batch.known_BC[:, column]
+                digit = batch.choice_BC[known, column] // divisor % base
+                count = torch.bincount(digit, minlength=size)[:size] + 0.5  # half a row for what was never seen
+                biases.append((count / count[:base].sum()).log())
+        self.logits.bias.copy_(torch.cat(biases))
+
     def forward(self, features: Tensor) -> TableLikelihood:
         logits = F.linear(features, self.logits.weight, self.logits.bias + self.absent).float()
         sizes = [size * len(members) for size, members in self.groups]

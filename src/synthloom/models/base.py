@@ -11,6 +11,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from synthloom.errors import UsageError
+from synthloom.likelihoods.table import TableHead
+from synthloom.spec import TableBatch
 from synthloom.training import Schedule, Settings
 from synthloom.vae import VAE
 
@@ -60,6 +62,9 @@ class Model(BaseModel, ABC):
     def build(self, spec: Any) -> VAE:
         """The network for data of this spec."""
 
+    def prepare(self, net: VAE, batch: Any) -> None:
+        """Whatever a fresh network may take from the training items before the first step."""
+
     @abstractmethod
     def schedule(self) -> Schedule:
         """How the weight of the KL moves over the course of training."""
@@ -104,3 +109,8 @@ class TableModel(Model):
     """How numbers are encoded: by "quantile" (cells of equal mass; reaches every value) or "gmm" (as published)."""
     cells: int = Field(64, ge=1, le=1024)
     """Into how many cells of equal mass a number is cut at most (quantile codec)."""
+
+    def prepare(self, net: VAE, batch: TableBatch) -> None:
+        for module in net.modules():
+            if isinstance(module, TableHead):
+                module.start_at(batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from pydantic import Field
@@ -13,7 +14,7 @@ from synthloom.models.base import TableModel
 from synthloom.nets.mlp import mlp
 from synthloom.nets.rows import RowReader
 from synthloom.spec import TableSpec
-from synthloom.training import Constant, Schedule, Settings
+from synthloom.training import Constant, Linear, Schedule, Settings
 from synthloom.vae import VAE
 
 __all__ = ["TVAE"]
@@ -38,6 +39,8 @@ class TVAE(TableModel):
     """How much more the reconstruction counts than the KL."""
     l2scale: float = Field(1e-5, ge=0)
     """Weight decay."""
+    warmup: float = Field(0.3, ge=0, le=1)
+    """Share of training over which the KL grows to its full weight; 0: full from the first step, as published."""
 
     def build(self, spec: TableSpec) -> VAE:
         first, *rest = self.compress_dims
@@ -48,9 +51,9 @@ class TVAE(TableModel):
         return VAE(encoder, GaussianLatent(self.compress_dims[-1], self.embedding_dim), decoder)
 
     def schedule(self) -> Schedule:
-        return Constant(1 / self.loss_factor)
+        # under its full weight from the first step the latent hardly comes to life: with the default warm-up it carries
+        # three times the nats, and boosted trees are fooled far more often
+        return Linear(0.0, self.warmup, 1 / self.loss_factor) if self.warmup else Constant(1 / self.loss_factor)
 
     def settings(self, seed: int) -> Settings:
-        from dataclasses import replace
-
         return replace(super().settings(seed), weight_decay=self.l2scale)

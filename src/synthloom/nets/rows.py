@@ -35,7 +35,7 @@ class RowReader(nn.Module):
         self.register_buffer("divisor_D", divisor_D, persistent=False)
         self.register_buffer("base_D", base_D, persistent=False)
         self.register_buffer("start_D", torch.cumsum(base_D + 1, 0) - base_D - 1, persistent=False)
-        self.choice = nn.EmbeddingBag(int((base_D + 1).sum()), width, mode="sum")
+        self.choice = nn.EmbeddingBag(sum(base + 1 for *_, base in digits), width, mode="sum")
         self.value = nn.Linear(len(spec.blocks), width)
         nn.init.normal_(self.choice.weight, std=len(digits) ** -0.5)
 

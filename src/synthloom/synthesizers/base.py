@@ -66,11 +66,12 @@ class Synthesizer(ABC):
         count = round(self.model.validation * len(batch)) if len(batch) >= 50 else 0
         order = torch.from_numpy(rng.generator(seed, "validation").permutation(len(batch)))
         held, kept = order[:count].sort().values, order[count:].sort().values
+        self.model.prepare(net, batch.take(kept))
         interrupted = None
         try:
             history = training.train(
                 net,
-                batch.take(kept) if count else batch,
+                batch.take(kept),
                 batch.take(held) if count else None,
                 settings,
                 self.model.schedule(),

@@ -71,7 +71,11 @@ class TableSynthesizer(Synthesizer):
         given: Mapping[Any, Any] | pd.DataFrame | None = None,
         seed: int | None = None,
     ) -> pd.DataFrame:
-        """n synthetic rows; with `given`, rows that have these values, or one row for each row of a data frame."""
+        """n synthetic rows; with `given`, rows that have these values, or one row for each row of a data frame.
+
+        A value given for all rows must be one that the model may give out. In a data frame anything may stand: it stays
+        as it is, gaps are filled, and what the model has never learnt does not bear on the rest of its row.
+        """
         return _join(list(self.stream(n, given=given, seed=seed)), self.codec_)
 
     def stream(
@@ -101,7 +105,7 @@ class TableSynthesizer(Synthesizer):
                 parts = [net.generate(net.prior(len(c)).draw()).draw() for c in torch.arange(rows).split(4096)]
                 drawn = TableBatch.cat(parts)
             else:
-                drawn = self._draw_given(self.codec_.encode(given, strict=True, partial=True).to(self.device))
+                drawn = self._draw_given(self.codec_.encode(given, partial=True).to(self.device))
         frame = self.codec_.decode(drawn, start=shard * SHARD, seed=seed)
         frame.index = pd.RangeIndex(shard * SHARD, shard * SHARD + rows, name=frame.index.name)
         return frame if given is None else _overwrite(frame, given)
@@ -215,7 +219,9 @@ class TableSynthesizer(Synthesizer):
             if field.type in ("identifier", "text"):
                 raise DataError(f"column {name!r} is made anew for each row, so nothing can be given for it")
             columns[name] = pd.Series([value] * n, dtype=object if field.dtype == "category" else None)
-        return pd.DataFrame(columns, index=range(n))
+        frame = pd.DataFrame(columns, index=range(n))
+        self.codec_.encode(frame.head(1), strict=True, partial=True)
+        return frame
 
     # -- what the base asks for -------------------------------------------------------------------------------------
 
