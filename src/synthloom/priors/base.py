@@ -1,0 +1,69 @@
+"""What every learned prior is: fitted once to flat codes, drawn from for ever after.
+
+Legend: N codes of training items, n codes drawn, F numbers of a flat code, C of a condition.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from synthloom.errors import NotFittedError, UsageError
+
+__all__ = ["Prior"]
+
+
+class Prior(nn.Module, ABC):
+    """A distribution over flat codes [B, F]; its buffers and parameters are all that is saved of it.
+
+    With `condition` > 0 every code comes with so many numbers that it may depend on: its length, its label.
+    """
+
+    def __init__(self, size: int, condition: int = 0) -> None:
+        super().__init__()
+        self.size, self.condition = size, condition
+        self.fitted: Tensor
+        self.shift_F: Tensor
+        self.scale_F: Tensor
+        self.register_buffer("fitted", torch.tensor(False))
+        # conditions come first: a prior learns [condition, code] in standard units
+        self.register_buffer("shift_F", torch.zeros(condition + size))
+        self.register_buffer("scale_F", torch.ones(condition + size))
+
+    def fit(self, code_NF: Tensor, condition_NC: Tensor | None = None) -> None:
+        """Learn from the codes of the training items, and from their conditions. None of them is kept."""
+        with torch.inference_mode(False), torch.enable_grad():  # whatever the caller computes the codes in
+            both_NF = torch.cat([self._conditions(len(code_NF), condition_NC), code_NF.to(self.shift_F)], dim=1)
+            both_NF = both_NF.detach().clone()
+            variance_F, mean_F = torch.var_mean(both_NF, dim=0, correction=0)
+            self.shift_F.copy_(mean_F)
+            self.scale_F.copy_(variance_F.sqrt())
+            self._fit((both_NF - self.shift_F) / self.scale_F.clamp(min=1e-6))
+            self.fitted.fill_(True)
+
+    @torch.no_grad()
+    def draw(self, n: int, condition_nC: Tensor | None = None) -> Tensor:
+        """n flat codes [n, F], from torch's current random stream; under the given conditions, if it was so fitted."""
+        if not self.fitted:
+            raise NotFittedError(f"a {type(self).__name__} must be fitted before it is drawn from; call fit(codes)")
+        C = self.condition
+        condition_nC = (self._conditions(n, condition_nC) - self.shift_F[:C]) / self.scale_F[:C].clamp(min=1e-6)
+        return self._draw(condition_nC) * self.scale_F[C:] + self.shift_F[C:]
+
+    def _conditions(self, n: int, condition_nC: Tensor | None) -> Tensor:
+        found = (n, 0) if condition_nC is None else tuple(condition_nC.shape)
+        if found != (n, self.condition):
+            raise UsageError(
+                f"a prior of {self.condition} conditions wants them as {(n, self.condition)}, however: {found}"
+            )
+        return self.shift_F.new_zeros(n, 0) if condition_nC is None else condition_nC.to(self.shift_F)
+
+    @abstractmethod
+    def _fit(self, both_NF: Tensor) -> None:
+        """Learn from [condition, code] in standard units."""
+
+    @abstractmethod
+    def _draw(self, condition_nC: Tensor) -> Tensor:
+        """One code for each condition, in standard units."""
