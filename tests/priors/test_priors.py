@@ -114,7 +114,7 @@ def test_training_codes_are_not_learnt_by_heart(name):
     """Draws are as close to codes never seen as to those trained on."""
     with seeded(7):
         code_NF, fresh_NF = torch.randn(300, 4), torch.randn(300, 4)
-        prior = build(name, 4, **({"steps": 1500} if name == "flow" else {}))
+        prior = build(name, 4, **({"steps": 600} if name == "flow" else {}))
         prior.fit(code_NF)
         drawn_NF = prior.draw(2000)
     closer = torch.cdist(drawn_NF, code_NF).min(1).values < torch.cdist(drawn_NF, fresh_NF).min(1).values

@@ -31,12 +31,10 @@ class _Block(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.inner = nn.Linear(width, width)
-        self.told = nn.Linear(width, width)
         self.outer = nn.Linear(width, width)
 
     def forward(self, h_NW: Tensor, told_NW: Tensor) -> Tensor:
-        inner_NW = nn.functional.silu(self.inner(self.norm(h_NW)) + self.told(told_NW))
-        out_NW: Tensor = h_NW + self.outer(inner_NW)
+        out_NW: Tensor = h_NW + self.outer(nn.functional.silu(self.inner(self.norm(h_NW) + told_NW)))
         return out_NW
 
 
@@ -83,7 +81,7 @@ class FlowPrior(Prior):
         *,
         width: int = 512,
         blocks: int = 3,
-        steps: int = 3000,
+        steps: int = 2000,
         seconds: float | None = None,
         batch: int = 256,
         patience: int = 6,
