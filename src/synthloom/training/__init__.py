@@ -1,0 +1,24 @@
+"""From data and a network to a fitted network: one loop, schedules for the KL, checkpoints, and who is told."""
+
+from synthloom.training.checkpoint import checkpoint_seed
+from synthloom.training.loop import History, Interrupted, Settings, train
+from synthloom.training.schedules import Constant, Cyclical, FreeBits, Linear, RateTarget, Schedule
+from synthloom.training.tracking import CsvTracker, TensorBoardTracker, Tracker, WandbTracker
+
+__all__ = [
+    "Constant",
+    "CsvTracker",
+    "Cyclical",
+    "FreeBits",
+    "History",
+    "Interrupted",
+    "Linear",
+    "RateTarget",
+    "Schedule",
+    "Settings",
+    "TensorBoardTracker",
+    "Tracker",
+    "WandbTracker",
+    "checkpoint_seed",
+    "train",
+]
