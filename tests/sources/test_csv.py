@@ -22,9 +22,10 @@ LATE = 30_000  # lines of "1,2" that fill more than one block of the parser
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small_blocks():
+def small_limits():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_LONGEST", 1 << 16)
+        patch.setattr(module, "_HELD", 1 << 8)
         yield
 
 
@@ -202,7 +203,7 @@ def test_missing_marks_count_only_outside_quotes(tmp_path):
     assert list(frame["b"]) == [*MISSING, "word"]
 
 
-@pytest.mark.parametrize("content", ["a,b\n", "a,b", "\n\na,b\n\n\n"])
+@pytest.mark.parametrize("content", ["a,b\n", "a,b", "\n\na,b\n\n\n", "a,b\n" + "\n" * 100_000])
 def test_a_header_alone_is_a_table_without_rows(tmp_path, content):
     path = put(tmp_path, content)
     assert read_table(path).shape == (0, 2)

@@ -11,7 +11,7 @@ import codecs
 import csv
 import gzip
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +31,7 @@ from synthloom.sources.fields import DELIMITERS, MISSING, Kind, enclose, field_t
 __all__ = ["Csv"]
 
 _LONGEST = 1 << 22  # bytes in one row; more is an unclosed quote, or no table
+_HELD = 1 << 26  # bytes of text that are kept between finding the types and applying them; more is read twice
 _MARKS = {
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
@@ -48,30 +49,29 @@ class Csv:
     gzip: bool = False
 
     def read(self, parts: Mapping[str, Path]) -> pd.DataFrame:
-        files = _files(parts)
-        schema = pa.schema([(name, pa.string()) for name in files[0].names])
-        table = pa.Table.from_batches([batch for file in files for batch in file.batches(schema)], schema)
+        schema, batches = _text_of(parts)
+        table = pa.Table.from_batches(list(batches()), schema)
         kinds = {name: Kind() for name in schema.names}
         return pd.DataFrame({name: kind.series(kind.narrow(table[name])) for name, kind in kinds.items()}, copy=False)
 
     def chunks(self, parts: Mapping[str, Path], rows: int) -> Iterator[pd.DataFrame]:
-        files = _files(parts)
-        schema = pa.schema([(name, pa.string()) for name in files[0].names])
+        schema, batches = _text_of(parts)
         kinds = {name: Kind() for name in schema.names}
-        total = 0
-        for file in files:
-            for batch in file.batches(schema):
-                total += len(batch)
-                for name, kind in kinds.items():
-                    kind.narrow(batch[name])
+        held: list[pa.RecordBatch] = []
+        total = size = 0
+        for batch in batches():
+            for name, kind in kinds.items():
+                kind.narrow(batch[name])
+            total += len(batch)
+            size += batch.nbytes
+            held = [*held, batch] if size <= _HELD else []
         if not total:
             yield self.read(parts)
-        for file in files:
-            for batch in file.batches(schema):
-                for start in range(0, len(batch), rows):
-                    text = batch.slice(start, rows)
-                    series = {name: kind.series(kind.values(text[name])) for name, kind in kinds.items()}
-                    yield pd.DataFrame(series, copy=False)
+        for batch in held if size <= _HELD else batches():
+            for start in range(0, len(batch), rows):
+                text = batch.slice(start, rows)
+                series = {name: kind.series(kind.values(text[name])) for name, kind in kinds.items()}
+                yield pd.DataFrame(series, copy=False)
 
     def write(self, frames: Iterable[pd.DataFrame], file: IO[bytes], excel_safe: bool) -> None:
         packed = gzip.GzipFile("", "wb", 6, file, mtime=0) if self.gzip else nullcontext(file)
@@ -206,7 +206,8 @@ class _Recoded(io.RawIOBase):
         return size
 
 
-def _files(parts: Mapping[str, Path]) -> list[_File]:
+def _text_of(parts: Mapping[str, Path]) -> tuple[pa.Schema, Callable[[], Iterator[pa.RecordBatch]]]:
+    """The columns that all parts have, and a way to read them as text, as often as needed."""
     files = [_sniff(name, path) for name, path in parts.items()]
     for file in files[1:]:
         if sorted(file.names) != sorted(files[0].names):
@@ -215,7 +216,8 @@ def _files(parts: Mapping[str, Path]) -> list[_File]:
                 f"all parts of a table must have the same columns, however: {file.name} and {files[0].name} "
                 f"differ in {', '.join(map(repr, odd))}"
             )
-    return files
+    schema = pa.schema([(name, pa.string()) for name in files[0].names])
+    return schema, lambda: (batch for file in files for batch in file.batches(schema))
 
 
 def _sniff(name: str, path: Path) -> _File:
