@@ -42,8 +42,10 @@ _WORDS = {
 class Field:
     """One column: its name, its type, the dtype to give back, whether cells may be missing, and facts of the type.
 
-    >>> Field("age", "number", "int64", nullable=False, facts={"decimals": 0}).type
-    'number'
+    `hole` says how a column of objects writes a missing cell: "None", "NaN", "NaT" or "NA".
+
+    >>> Field("age", "number", "int64", facts={"decimals": 0}).to_json()["facts"]
+    {'decimals': 0}
     """
 
     name: Name
@@ -51,6 +53,7 @@ class Field:
     dtype: str
     nullable: bool = False
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    hole: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -102,17 +105,22 @@ def read_overrides(given: Overrides | None, names: Iterable[Name], types: Iterab
         return {}
     if isinstance(given, Schema):
         given = {field.name: {"type": field.type, **field.facts} for field in given.fields}
+    if not isinstance(given, Mapping):
+        raise UsageError(f"a schema must be a Schema or a mapping, however: it is a {type(given).__name__}")
     said: dict[Name, dict[str, Any]] = {}
     for key, value in given.items():
         if isinstance(value, (list, tuple)):
             said |= {name: {"type": key} for name in value}
-        else:
+        elif isinstance(value, (str, Mapping)):
             said[key] = {"type": value} if isinstance(value, str) else dict(value)
+        else:
+            raise UsageError(f"a schema must say a type, a dict, or a list of columns, however: {key!r}: {value!r}")
     for name, facts in said.items():
         if name not in names:
             raise DataError(f"the schema may only speak of columns of the table, however: there is no {name!r}")
         if "type" in facts:
-            facts["type"] = _WORDS.get(facts["type"], facts["type"])
+            word = str(facts["type"])
+            facts["type"] = _WORDS.get(word, word)
             if facts["type"] not in types:
-                raise UsageError(f"the type of column {name!r} must be one of {types}, however: {facts['type']!r}")
+                raise UsageError(f"the type of column {name!r} must be one of {types}, however: {word!r}")
     return said

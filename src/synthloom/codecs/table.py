@@ -6,6 +6,8 @@ always miss together share one such choice, so that their pattern cannot come ap
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -23,13 +25,11 @@ from synthloom.spec import Block, TableBatch, TableSpec
 
 __all__ = ["TableCodec"]
 
-_HOLES = {"NoneType": None, "float": np.nan, "NaTType": pd.NaT, "NAType": pd.NA}
-
 
 class TableCodec:
     """Both directions between a data frame and a `TableBatch`.
 
-    >>> df = pd.DataFrame({"age": [31, 42, 27, 42, 31] * 4, "sex": ["f", "m", "f", "m", "f"] * 4})
+    >>> df = pd.DataFrame({"age": [31, 42, 27, 42, 31] * 9, "sex": ["f", "m", "f", "m", "f"] * 9})
     >>> codec = TableCodec().fit(df)
     >>> [field.type for field in codec.schema_.fields]
     ['number', 'category']
@@ -54,8 +54,7 @@ class TableCodec:
             field = detect(series, name, said.get(name, {}))
             present = series[series.notna()].reset_index(drop=True)
             if self.options.protect and 0 < len(present) < RARE:  # nothing of it may be given out
-                field = Field(name, ConstantColumn.type, field.dtype, nullable=True, facts=field.facts)
-                present = present.iloc[:0]
+                field = dataclasses.replace(field, type=ConstantColumn.type, facts={})
             fields.append(field)
             stream = rng.generator(self.seed, "fit", i)
             self.columns_.append(COLUMNS[field.type].fit(present, field, self.options, stream))
@@ -80,47 +79,42 @@ class TableCodec:
 
         With `partial` columns may be absent, and missing cells are unknown rather than known to be missing.
         """
-        self._check_columns(df, partial)
-        spoken = self._spoken
+        names = self._check_columns(df, partial)
+        spoken = {i: k for k, i in enumerate(self._spoken)}
         shape = (len(df), len(spoken))
         choice, value, known = np.zeros(shape, np.int64), np.zeros(shape, np.float32), np.zeros(shape, bool)
-        for k, i in enumerate(spoken):
-            name = self.schema_.names[i]
-            if name not in df.columns:
+        for i, name in enumerate(self.schema_.names):
+            if name not in names or (i not in spoken and not strict):
                 continue
-            stream = rng.generator(self.seed, "encode", i)
-            encoded, present = self._encode_column(i, df[name], stream, strict)
+            encoded, present = self._encode_column(i, df.iloc[:, names[name]], strict)
+            if i not in spoken:
+                continue
+            k = spoken[i]
             choice[present, k], value[present, k], known[present, k] = encoded.choice, encoded.value, encoded.known
             if self._has_missing(i) and not partial:
-                choice[~present, k], known[~present, k] = self._block(i).choices - 1, True
+                choice[~present, k], known[~present, k] = self.columns_[i].choices, True
         return TableBatch(torch.from_numpy(choice), torch.from_numpy(value), torch.from_numpy(known))
 
     def decode(self, batch: TableBatch, *, start: int = 0, seed: int = 0) -> pd.DataFrame:
         """A batch as a data frame with the dtypes, names and order of the one that was fitted.
 
-        `start` is the number of the first row, from which identifiers are made.
+        `start` is the number of the first row, from which identifiers are made; where they repeat, `seed` says which.
         """
         choice, value = batch.choice_BC.cpu().numpy(), batch.value_BC.cpu().numpy()
-        rows = len(choice)
+        row = np.arange(start, start + len(choice))
         place = {i: k for k, i in enumerate(self._spoken)}
-        missing: dict[int, np.ndarray] = {}
-        for i in range(len(self.columns_)):
-            if self.leaders_[i] is None:
-                missing[i] = np.zeros(rows, bool)
-            elif i in place and self._has_missing(i):
-                missing[i] = choice[:, place[i]] == self._block(i).choices - 1
+        holes = {i: choice[:, k] == self.columns_[i].choices for i, k in place.items() if self._has_missing(i)}
         parts = []
-        row = np.arange(start, start + rows)
         for i, (field, column) in enumerate(zip(self.schema_.fields, self.columns_, strict=True)):
-            own = np.minimum(choice[:, place[i]], column.choices - 1) if i in place else np.zeros(rows, np.int64)
-            number = value[:, place[i]] if i in place else np.zeros(rows, np.float32)
-            raw = column.decode(own, number, row, rng.generator(seed, "decode", start, i))
             leader = self.leaders_[i]
-            hole = missing[leader] if leader is not None and leader in missing else missing.get(i)
-            if hole is None:  # every cell is missing
-                hole = np.ones(rows, bool)
-            parts.append(_as_series(raw, hole, field))
-        frame = pd.concat(parts, axis=1) if parts else pd.DataFrame(index=range(rows))
+            if column.choices == 0:
+                missing = np.ones(len(row), bool)
+            else:
+                missing = np.zeros(len(row), bool) if leader is None else holes[leader]
+            own = np.minimum(choice[:, place[i]], column.choices - 1) if i in place else np.zeros(len(row), np.int64)
+            number = value[:, place[i]] if i in place else np.zeros(len(row), np.float32)
+            parts.append(_as_series(column.decode(np.maximum(own, 0), number, row, seed), missing, field))
+        frame = pd.concat(parts, axis=1)
         frame.columns = pd.Index(self.schema_.names, name=self.schema_.columns_name)
         frame.index.name = self.schema_.index_name
         return frame
@@ -152,47 +146,46 @@ class TableCodec:
     @property
     def _spoken(self) -> list[int]:
         """The columns that leave something to say."""
-        return [i for i in range(len(self.columns_)) if self._block(i).choices > 1 or self._block(i).numbered]
+        blocks = [self._block(i) for i in range(len(self.columns_))]
+        return [i for i, block in enumerate(blocks) if block.choices > 1 or block.numbered]
 
     def _has_missing(self, i: int) -> bool:
         """Whether column i itself says that it is missing: it leads, and it is not missing everywhere."""
-        leader = self.leaders_[i]
-        return leader == i and not (isinstance(self.columns_[i], ConstantColumn) and self.columns_[i].value is None)
+        return self.leaders_[i] == i and self.columns_[i].choices > 0
 
     def _block(self, i: int) -> Block:
         column = self.columns_[i]
-        return Block(column.choices + self._has_missing(i), column.numbered)
+        return Block(max(1, column.choices + self._has_missing(i)), column.numbered)
 
-    def _encode_column(
-        self, i: int, series: pd.Series, stream: np.random.Generator, strict: bool
-    ) -> tuple[Encoded, np.ndarray]:
+    def _encode_column(self, i: int, series: pd.Series, strict: bool) -> tuple[Encoded, np.ndarray]:
         present = series.notna().to_numpy(bool)
         cells = series[present].reset_index(drop=True)
         if not len(cells):
-            nothing = np.zeros(0, np.int64)
-            return Encoded(nothing, nothing.astype(np.float32), nothing.astype(bool)), present
+            return Encoded.choices(np.zeros(0, np.int64)), present
+        field = self.schema_.fields[i]
         try:
-            return self.columns_[i].encode(cells, stream, strict=strict), present
-        except (TypeError, ValueError) as error:
+            return self.columns_[i].encode(cells, rng.generator(self.seed, "encode", i), strict=strict), present
+        except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
             if isinstance(error, DataError):
                 raise
-            field = self.schema_.fields[i]
             raise DataError(
-                f"column {field.name!r} must hold {field.type}s as it did in training (dtype {field.dtype}), "
+                f"column {field.name!r} must hold what it held in training (a {field.type} of dtype {field.dtype}), "
                 f"however: it is {series.dtype} with cells like {cells.iloc[0]!r}"
             ) from error
 
-    def _check_columns(self, df: pd.DataFrame, partial: bool) -> None:
-        names = set(self.schema_.names)
+    def _check_columns(self, df: pd.DataFrame, partial: bool) -> dict[Name, int]:
+        """Where each column of `df` stands."""
+        _refuse_doubles(df)
+        known = set(self.schema_.names)
         for name in df.columns:
-            if name not in names:
+            if name not in known:
                 raise DataError(
                     f"only columns of training are known, however: {name!r} is none of {self.schema_.names}"
                 )
-        if not partial:
-            for name in self.schema_.names:
-                if name not in df.columns:
-                    raise DataError(f"every column of training must be there, however: {name!r} is missing")
+        for name in self.schema_.names:
+            if name not in df.columns and not partial:
+                raise DataError(f"every column of training must be there, however: {name!r} is missing")
+        return {name: i for i, name in enumerate(df.columns)}
 
 
 def _check_frame(df: pd.DataFrame, options: Options) -> None:
@@ -200,21 +193,24 @@ def _check_frame(df: pd.DataFrame, options: Options) -> None:
         raise DataError("column names must be plain, however: they are a MultiIndex; flatten them first")
     if df.shape[1] == 0:
         raise DataError("a table must have at least one column, however: it has none")
-    twice = df.columns[df.columns.duplicated()]
-    if len(twice):
-        raise DataError(f"column names must be different, however: {twice[0]!r} stands there twice; rename one")
+    _refuse_doubles(df)
     fewest = 2 * RARE if options.protect else 2
     if len(df) < fewest:
         remedy = "add rows, or set protect=False" if options.protect and len(df) > 1 else "add rows"
         raise DataError(f"a table must have at least {fewest} rows, however: it has {len(df)}; {remedy}")
 
 
+def _refuse_doubles(df: pd.DataFrame) -> None:
+    twice = df.columns[df.columns.duplicated()]
+    if len(twice):
+        raise DataError(f"column names must be different, however: {twice[0]!r} stands there twice; rename one")
+
+
 def _plain_name(name: Any) -> Name:
-    if isinstance(name, np.generic):
-        name = name.item()
-    if name is not None and not isinstance(name, (str, int, float, bool)):
-        raise DataError(f"names must be text or numbers, however: {name!r} is a {type(name).__name__}; rename it")
-    return name
+    name = name.item() if isinstance(name, np.generic) else name
+    if isinstance(name, (str, int, bool)) or name is None or (isinstance(name, float) and math.isfinite(name)):
+        return name
+    raise DataError(f"names must be text or numbers, however: {name!r} is a {type(name).__name__}; rename it")
 
 
 def _leaders(df: pd.DataFrame) -> list[int | None]:
@@ -229,16 +225,8 @@ def _leaders(df: pd.DataFrame) -> list[int | None]:
 
 def _as_series(raw: np.ndarray | pd.Categorical, missing: np.ndarray, field: Field) -> pd.Series:
     if isinstance(raw, pd.Categorical):
-        raw = raw.copy()
-        raw[missing] = np.nan
-        return pd.Series(raw)
-    if field.dtype == "category":  # all of it is missing
-        return pd.Series(pd.Categorical([None] * len(raw)))
-    series = cast(raw, missing, field.dtype)
-    hole = field.facts.get("hole")
-    if hole in _HOLES and hole != "NoneType" and missing.any():
-        series[missing] = _HOLES[hole]
-    return series
+        return pd.Series(raw).mask(missing)
+    return cast(raw, missing, field.dtype, field.hole)
 
 
 def _pack(state: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:

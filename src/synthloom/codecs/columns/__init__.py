@@ -1,7 +1,8 @@
-"""Column types, in the order in which they are asked whether a column is theirs. To add one: a file, and a line here."""
+"""Column types, in the order in which they are asked whether a column is theirs. One more is a file and a line here."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pandas as pd
@@ -15,8 +16,8 @@ from synthloom.codecs.columns.duration import DurationColumn
 from synthloom.codecs.columns.identifier import IdentifierColumn
 from synthloom.codecs.columns.number import NumberColumn
 from synthloom.codecs.columns.text import TextColumn
-from synthloom.codecs.dtypes import dtype_name
-from synthloom.errors import DataError
+from synthloom.codecs.dtypes import dtype_name, hole_kind
+from synthloom.errors import DataError, UsageError
 from synthloom.schema import Field, Name
 
 __all__ = ["COLUMNS", "RARE", "Column", "Encoded", "Options", "detect"]
@@ -38,18 +39,22 @@ COLUMNS: dict[str, type[Column]] = {
 
 def detect(series: pd.Series, name: Name, said: dict[str, Any]) -> Field:
     """What the column is: as the user said, else the first type that takes it."""
-    gap = series.isna()
-    cells, missing = Cells(series[~gap]), series[gap]
-    hole = type(missing.iloc[0]).__name__ if series.dtype == object and len(missing) else None
-    field = Field(name, said.get("type", ""), dtype_name(series.dtype), len(missing) > 0)
-    facts = {key: value for key, value in said.items() if key != "type"} | ({"hole": hole} if hole else {})
+    cells = Cells(series[series.notna()])
+    hints = {key: value for key, value in said.items() if key != "type"}
+    field = Field(
+        name, said.get("type", ""), dtype_name(series.dtype), len(cells) < len(series), hints, hole_kind(series)
+    )
     for kind in [COLUMNS[field.type]] if field.type else COLUMNS.values():
-        found = kind.detect(cells, field)
-        if found is not None:
-            return Field(name, kind.type, field.dtype, field.nullable, found | facts)
-    kinds = sorted(kind.__name__ for kind in cells.kinds)
-    wanted = f"hold what a {field.type} holds" if field.type else "be of one known kind"
+        facts = kind.detect(cells, field)
+        if facts is None:
+            continue
+        for key, value in hints.items():
+            if facts.get(key, ...) != value:
+                raise UsageError(f"of the {kind.type} column {name!r} one cannot say {key}={value!r}; it has {facts}")
+        return dataclasses.replace(field, type=kind.type, facts=facts)
+    kinds = ", ".join(sorted(kind.__name__ for kind in cells.kinds)) or "nothing"
+    wanted = f"of type {field.type}, as was said" if field.type else "of one known kind"
     raise DataError(
-        f"column {name!r} must {wanted}, however: it holds {', '.join(kinds) or 'nothing'} (dtype {field.dtype}); "
+        f"column {name!r} must be {wanted}, however: it holds {kinds} (dtype {field.dtype}); "
         f"convert it, or leave it out with df.drop(columns=[{name!r}])"
     )

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
+from synthloom.errors import UsageError
 from synthloom.schema import Field
 
 __all__ = ["RARE", "Cells", "Column", "Encoded", "Options"]
@@ -29,6 +30,12 @@ class Options:
     protect: bool = True
     numbers: str = "quantile"
     cells: int = 64
+
+    def __post_init__(self) -> None:
+        if self.numbers not in ("quantile", "gmm"):
+            raise UsageError(f'numbers must be "quantile" or "gmm", however: numbers={self.numbers!r}')
+        if self.cells < 1:
+            raise UsageError(f"cells must be a positive integer, however: cells={self.cells}")
 
     @property
     def fewest(self) -> int:
@@ -98,7 +105,10 @@ class Column(ABC):
     @classmethod
     @abstractmethod
     def detect(cls, cells: Cells, field: Field) -> dict[str, Any] | None:
-        """Facts about the column if it is of this type, None if it is not."""
+        """Facts about the column if it is of this type, None if it is not.
+
+        `field.type` is empty or this type, as the user said, and `field.facts` what else the user said.
+        """
 
     @classmethod
     @abstractmethod
@@ -106,9 +116,9 @@ class Column(ABC):
         """Learn from the present cells."""
 
     @property
+    @abstractmethod
     def choices(self) -> int:
-        """How many ways there are; 1 if there is nothing to choose."""
-        return 1
+        """How many ways there are: 1 if there is nothing to choose, 0 if nothing may be given out at all."""
 
     @property
     def numbered(self) -> int:
@@ -120,10 +130,11 @@ class Column(ABC):
         return Encoded.choices(np.zeros(len(present), np.int64))
 
     @abstractmethod
-    def decode(
-        self, choice: np.ndarray, value: np.ndarray, row: np.ndarray, rng: np.random.Generator
-    ) -> np.ndarray | pd.Categorical:
-        """Back to raw values, one per entry of `choice`; `row` numbers the rows, for what must be unique."""
+    def decode(self, choice: np.ndarray, value: np.ndarray, row: np.ndarray, seed: int) -> np.ndarray | pd.Categorical:
+        """Back to raw values, one per entry of `choice`; `row` numbers the rows, for what must be unique.
+
+        Pure: the same arguments give the same values, in whatever parts and order the rows are decoded.
+        """
 
     def notice(self) -> str | None:
         """One sentence about what was kept back, if anything was."""

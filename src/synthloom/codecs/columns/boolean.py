@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 
 from synthloom.codecs.columns.base import Cells, Column, Encoded, Options
+from synthloom.errors import DataError
 from synthloom.schema import Field
 
 __all__ = ["BooleanColumn"]
+
+_WORDS = {"True": 1, "true": 1, "1": 1, "1.0": 1, "False": 0, "false": 0, "0": 0, "0.0": 0}
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,13 @@ class BooleanColumn(Column):
         return 2
 
     def encode(self, present: pd.Series, rng: np.random.Generator, *, strict: bool) -> Encoded:
-        return Encoded.choices(present.astype(object).map(bool).to_numpy(bool).astype(np.int64))
+        if pd.api.types.is_bool_dtype(present.dtype):
+            return Encoded.choices(present.to_numpy(bool).astype(np.int64))
+        choice = present.astype(object).map(lambda cell: _WORDS.get(str(cell), -1)).to_numpy(np.int64)
+        if strict and (choice < 0).any():
+            wrong = present[choice < 0].iloc[0]
+            raise DataError(f"column {present.name!r} must be given True or False, however: {wrong!r}")
+        return Encoded.choices(choice)
 
-    def decode(self, choice: np.ndarray, value: np.ndarray, row: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return choice == 1
+    def decode(self, choice: np.ndarray, value: np.ndarray, row: np.ndarray, seed: int) -> np.ndarray:
+        return np.asarray(choice == 1)

@@ -9,14 +9,19 @@ import numpy as np
 import pandas as pd
 
 from synthloom.codecs.columns.base import Cells, Column, Encoded, Options
-from synthloom.codecs.dtypes import cast, dtype_name
+from synthloom.codecs.dtypes import cast, dtype_name, holds_text
 from synthloom.errors import DataError
 from synthloom.schema import Field
 
-__all__ = ["OTHER", "CategoryColumn"]
+__all__ = ["OTHER", "CategoryColumn", "is_plain"]
 
 OTHER = "<other>"
 """What stands in a column of text for the values that too few rows hold."""
+
+
+def is_plain(kinds: set[type]) -> bool:
+    """Whether cells of these Python types can be categories."""
+    return all(issubclass(kind, (str, int, float, np.integer, np.floating, np.bool_)) for kind in kinds)
 
 
 @dataclass(frozen=True)
@@ -33,75 +38,53 @@ class CategoryColumn(Column):
 
     @classmethod
     def detect(cls, cells: Cells, field: Field) -> dict[str, Any] | None:
-        kinds = set(map(type, cells.present.dtype.categories)) if field.dtype == "category" else cells.kinds
-        allowed = (str, int, float, bool, np.integer, np.floating, np.bool_)
-        if not all(issubclass(kind, allowed) for kind in kinds):
-            if field.dtype == "category":
-                raise DataError(
-                    f"the levels of column {field.name!r} must be text, numbers or booleans, however: they are "
-                    f"{sorted(k.__name__ for k in kinds)}; use df[column].astype(str)"
-                )
-            return None
-        return {}
+        return {} if is_plain(cells.kinds) else None
 
     @classmethod
     def fit(cls, present: pd.Series, field: Field, options: Options, rng: np.random.Generator) -> Self:
-        keys = _keys(present)
-        counts = keys.value_counts()
-        counts = counts[counts > 0].sort_index().sort_values(ascending=False, kind="stable")
-        kept = counts[counts >= options.fewest]
-        rare = counts[counts < options.fewest]
-        is_text = field.dtype == "object" or field.dtype.startswith(("str", "string", "large_string"))
-        if not is_text and not len(kept) and field.dtype != "category":
+        code, keys = _factorize(present)
+        counts = np.bincount(code, minlength=len(keys)).tolist()
+        ranked = sorted(range(len(keys)), key=lambda i: (-counts[i], keys[i]))
+        kept = [keys[i] for i in ranked if counts[i] >= options.fewest]
+        rare = [i for i in ranked if counts[i] < options.fewest]
+        if present.dtype.kind in "iub" and isinstance(present.dtype, np.dtype) and not kept:
             raise DataError(
                 f"some value of column {field.name!r} must be held by at least {options.fewest} rows to be given out, "
                 f"however: none is; call it a number or an identifier, or set protect=False"
             )
-        levels = None
-        if field.dtype == "category":
-            dtype = present.dtype
-            hidden = set(rare.index) if options.protect else set()
-            shown = [
-                v
-                for v, key in zip(dtype.categories, _keys(pd.Series(dtype.categories)), strict=True)
-                if key not in hidden
-            ]
-            levels = {
-                "values": [_plain(v) for v in shown],
-                "ordered": bool(dtype.ordered),
-                "dtype": dtype_name(dtype.categories.dtype),
-            }
-        values = [_value(key) for key in kept.index]
-        return cls(values, is_text and len(rare) > 0, len(rare), int(rare.sum()), levels)
+        levels = _levels(present.dtype, kept, hide=bool(rare)) if field.dtype == "category" else None
+        other = holds_text(field.dtype) and bool(rare)
+        return cls([_value(key) for key in kept], other, len(rare), sum(counts[i] for i in rare), levels)
 
     @property
     def choices(self) -> int:
-        return max(1, len(self.values) + self.other)
+        return len(self.values) + self.other
 
     def encode(self, present: pd.Series, rng: np.random.Generator, *, strict: bool) -> Encoded:
-        place = {_key(value): i for i, value in enumerate(self.values)}
-        keys = _keys(present)
-        known = keys.map(place)
-        if strict and known.isna().any():
-            wrong = present[known.isna().to_numpy()].iloc[0]
+        code, keys = _factorize(present)
+        exact = {_key(value): i for i, value in enumerate(self.values)}
+        # 3 is also found as 3.0, which it becomes beside a gap, and as "3", which it is on a command line
+        loose = {_text(value): i for i, value in reversed(list(enumerate(self.values)))}
+        place = np.array([exact.get(key, loose.get(_text(_value(key)), -1)) for key in keys], np.int64)
+        choice = place[code] if len(keys) else code
+        if strict and (choice < 0).any():
             shown = ", ".join(map(repr, self.values[:8])) + (", ..." if len(self.values) > 8 else "")
             raise DataError(
-                f"column {present.name!r} must be given a value that the model may give out, however: {wrong!r}; "
-                f"known are {shown}"
+                f"column {present.name!r} must be given a value that the model may give out, "
+                f"however: {present[choice < 0].iloc[0]!r}; known are {shown}"
             )
-        rest = len(self.values) if self.other else -1
-        return Encoded.choices(known.astype(np.float64).fillna(rest).to_numpy(np.int64))
+        return Encoded.choices(np.where(choice < 0, len(self.values), choice) if self.other else choice)
 
-    def decode(
-        self, choice: np.ndarray, value: np.ndarray, row: np.ndarray, rng: np.random.Generator
-    ) -> np.ndarray | pd.Categorical:
-        table = np.empty(self.choices, dtype=object)
-        table[:] = (self.values + [OTHER] * self.other) or [None]
+    def decode(self, choice: np.ndarray, value: np.ndarray, row: np.ndarray, seed: int) -> np.ndarray | pd.Categorical:
+        table = np.empty(max(1, self.choices), dtype=object)
+        table[: self.choices] = self.values + [OTHER] * self.other
         if self.levels is None:
             return table[choice]
         shown = np.array(self.levels["values"], dtype=object)
         categories = pd.Index(cast(shown, np.zeros(len(shown), bool), self.levels["dtype"]))
-        return pd.Categorical(table[choice], categories=categories, ordered=self.levels["ordered"])
+        place = {_key(level): i for i, level in enumerate(self.levels["values"])}
+        code = np.array([place.get(_key(entry), -1) for entry in table], np.int64)
+        return pd.Categorical.from_codes(code[choice], categories=categories, ordered=self.levels["ordered"])
 
     def notice(self) -> str | None:
         if not self.rare_values:
@@ -109,31 +92,56 @@ class CategoryColumn(Column):
         fate = f"stand together as {OTHER!r}" if self.other else "are left out"
         return f"{self.rare_values} rare values ({self.rare_rows} rows) {fate}"
 
+    def state(self) -> dict[str, Any]:
+        return super().state() | {"values": [_key(value) for value in self.values]}
 
-def _keys(present: pd.Series) -> pd.Series:
-    """Values as text that tells 1, 1.0, True and "1" apart; plain text stays as it is, which is fast."""
-    if isinstance(present.dtype, pd.CategoricalDtype):
-        codes = {level: _key(level) for level in present.dtype.categories}
-        return present.astype(object).map(codes)
-    if isinstance(present.dtype, pd.StringDtype):
-        return "s" + present.astype(object)
-    return present.astype(object).map(_key)
+    @classmethod
+    def load(cls, state: dict[str, Any]) -> Self:
+        return cls(**state | {"values": [_value(key) for key in state["values"]]})
+
+
+def _levels(dtype: pd.CategoricalDtype, kept: list[str], hide: bool) -> dict[str, Any]:
+    """The levels in their order. Those that no row holds stay too, unless others had to be hidden for being rare.
+
+    Unheld levels are a scale's ("strongly agree") or the names of people who were filtered out, and a column that has
+    rare levels looks like the latter.
+    """
+    shown = set(kept)
+    values = [_value(key) for level in dtype.categories if (key := _key(level)) in shown or not hide]
+    return {"values": values, "ordered": bool(dtype.ordered), "dtype": dtype_name(dtype.categories.dtype)}
+
+
+def _factorize(present: pd.Series) -> tuple[np.ndarray, list[str]]:
+    """Which distinct value each cell holds, and the keys of the distinct values."""
+    if present.dtype == object and set(map(type, present)) != {str}:  # 1, 1.0 and True are equal, and must not be here
+        told_apart = np.empty(len(present), dtype=object)
+        told_apart[:] = [_key(value) for value in present]
+        code, distinct = pd.factorize(told_apart)
+        return code.astype(np.int64), distinct.tolist()
+    code, distinct = pd.factorize(present)
+    return code.astype(np.int64), [_key(value) for value in distinct]
 
 
 def _key(value: Any) -> str:
+    """A value as text that tells 1, 1.0, True and "1" apart."""
     if isinstance(value, str):
         return "s" + value
     if isinstance(value, (bool, np.bool_)):
         return f"b{bool(value)}"
     if isinstance(value, (int, np.integer)):
         return f"i{int(value)}"
-    return f"f{float(value)!r}"
+    if isinstance(value, (float, np.floating)):
+        return f"f{float(value)!r}"
+    return f"o{value}"  # too rare to be given out, whatever it is
 
 
 def _value(key: str) -> Any:
     kind, text = key[0], key[1:]
-    return {"s": str, "b": lambda t: t == "True", "i": int, "f": float}[kind](text)
+    if kind == "b":
+        return text == "True"
+    return int(text) if kind == "i" else float(text) if kind == "f" else text
 
 
-def _plain(value: Any) -> Any:
-    return _value(_key(value))
+def _text(value: Any) -> str:
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from synthloom.codecs.columns.base import Cells, Column, Options
+from synthloom.codecs.columns.base import Cells, Column, Encoded, Options
 from synthloom.codecs.columns.category import CategoryColumn
 from synthloom.schema import Field
 
@@ -17,36 +17,41 @@ __all__ = ["ConstantColumn"]
 
 @dataclass(frozen=True)
 class ConstantColumn(Column):
-    """No choice to make: the one value, or nothing where every cell is missing or too few rows hold it."""
+    """No choice to make: the commonest value, or nothing where every cell is missing or too few rows hold any."""
 
     type: ClassVar[str] = "constant"
 
-    value: CategoryColumn | None
+    value: CategoryColumn
 
     @classmethod
     def detect(cls, cells: Cells, field: Field) -> dict[str, Any] | None:
         if field.type == cls.type or len(cells) == 0:
             return {}
-        first = cells.present.iloc[0]
-        plain = isinstance(first, (str, int, np.integer)) or (
-            isinstance(first, (float, np.floating)) and first % 1 == 0
-        )
-        return {} if plain and not isinstance(first, bool) and len(cells.counts) == 1 else None
+        kind = next(iter(cells.kinds))
+        plain = len(cells.kinds) == 1 and issubclass(kind, (str, int, np.integer)) and not issubclass(kind, bool)
+        return {} if plain and len(cells.counts) == 1 else None
 
     @classmethod
     def fit(cls, present: pd.Series, field: Field, options: Options, rng: np.random.Generator) -> Self:
-        return cls(CategoryColumn.fit(present, field, options, rng) if len(present) else None)
+        return cls(CategoryColumn.fit(present, field, options, rng))
 
-    def decode(
-        self, choice: np.ndarray, value: np.ndarray, row: np.ndarray, rng: np.random.Generator
-    ) -> np.ndarray | pd.Categorical:
-        if self.value is None:
-            return np.full(len(choice), None, dtype=object)
-        return self.value.decode(np.zeros(len(choice), np.int64), value, row, rng)
+    @property
+    def choices(self) -> int:
+        return min(1, self.value.choices)
+
+    def encode(self, present: pd.Series, rng: np.random.Generator, *, strict: bool) -> Encoded:
+        encoded = self.value.encode(present, rng, strict=strict)
+        return Encoded.choices(np.where(encoded.known & (encoded.choice == 0), 0, -1))
+
+    def decode(self, choice: np.ndarray, value: np.ndarray, row: np.ndarray, seed: int) -> np.ndarray | pd.Categorical:
+        return self.value.decode(choice, value, row, seed)
+
+    def notice(self) -> str | None:
+        return self.value.notice()
 
     def state(self) -> dict[str, Any]:
-        return {"value": self.value.state() if self.value else None}
+        return {"value": self.value.state()}
 
     @classmethod
     def load(cls, state: dict[str, Any]) -> Self:
-        return cls(CategoryColumn.load(state["value"]) if state["value"] else None)
+        return cls(CategoryColumn.load(state["value"]))

@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from synthloom.codecs.columns.base import Cells
 from synthloom.codecs.columns.ticks import TicksColumn
 from synthloom.errors import DataError
 from synthloom.schema import Field
@@ -53,41 +55,43 @@ _FORMATS = [
 
 @dataclass(frozen=True)
 class DatetimeColumn(TicksColumn):
-    """Ticks of the clock since the first moment; text is parsed, and written again in its own format."""
+    """Ticks of the clock; text is parsed, and written again in its own format."""
 
     type: ClassVar[str] = "datetime"
 
     @classmethod
     def detect(cls, cells: Cells, field: Field) -> dict[str, Any] | None:
-        if not len(cells) or field.dtype == "category":
+        if not len(cells):
             return None
-        present = cells.present
-        if pd.api.types.is_datetime64_any_dtype(present.dtype) or field.dtype.startswith(("timestamp", "date")):
+        if cells.present.dtype.kind == "M":
             return {"form": "dtype"}
-        if present.dtype == object:
-            if cells.kinds == {dt.date}:
-                return {"form": "date"}
-            if cells.kinds == {dt.time} and all(t.tzinfo is None for t in present):
-                return {"form": "time"}
-            if cells.kinds <= {dt.datetime, pd.Timestamp}:
-                return {"form": "object"} if all(t.tzinfo is None for t in present) else None
-        return _find_format(cells.distinct, field.type == cls.type, field.name) if cells.is_text else None
+        if cells.kinds == {dt.time}:
+            return {"form": "time"} if all(cell.tzinfo is None for cell in cells.present) else None
+        if field.dtype == "object" and cells.kinds == {dt.date}:
+            return {"form": "date"}
+        if field.dtype == "object" and cells.kinds <= {dt.datetime, pd.Timestamp}:
+            form = "datetime" if cells.kinds == {dt.datetime} else "Timestamp"
+            return {"form": form} if all(cell.tzinfo is None for cell in cells.present) else None
+        return _find_format(cells.distinct, field) if cells.is_text else None
 
     @classmethod
     def _read(cls, present: pd.Series, form: str) -> np.ndarray:
         if form == "dtype":
-            if not isinstance(present.dtype, (np.dtype, pd.DatetimeTZDtype)):
+            if isinstance(present.dtype, pd.ArrowDtype):  # a timestamp, or a date, which has no unit
+                naive = pa.timestamp(getattr(present.dtype.pyarrow_dtype, "unit", "ms"))
+                return np.asarray(pa.chunked_array(pa.array(present.array)).cast(naive).to_numpy())
+            if present.dtype.kind != "M":
                 present = pd.to_datetime(present.astype(object))
             if present.dt.tz is not None:
                 present = present.dt.tz_convert("UTC").dt.tz_localize(None)
             return np.asarray(present.to_numpy())
         if form == "date":
-            return present.to_numpy().astype("datetime64[D]").astype("datetime64[s]")
+            return np.asarray(present.to_numpy().astype("datetime64[D]").astype("datetime64[s]"))
         if form == "time":
             micro = [((t.hour * 60 + t.minute) * 60 + t.second) * 10**6 + t.microsecond for t in present]
             return np.array(micro, np.int64).view("datetime64[us]")
-        if form == "object":
-            return present.to_numpy().astype("datetime64[us]")
+        if form in ("datetime", "Timestamp"):
+            return np.asarray(present.to_numpy().astype("datetime64[us]"))
         return np.asarray(pd.to_datetime(present.astype(object), format=form, exact=True).to_numpy())
 
     def _write(self, ticks: np.ndarray) -> np.ndarray:
@@ -96,33 +100,34 @@ class DatetimeColumn(TicksColumn):
             return stamps
         if self.form == "date":
             return stamps.astype("datetime64[D]").astype(object)
-        if self.form == "object":
-            cells = np.empty(len(stamps), dtype=object)
-            cells[:] = list(pd.Series(stamps))
-            return cells
+        if self.form == "datetime":
+            return stamps.astype(object)
         if self.form == "time":
-            return np.array([t.time() for t in stamps.astype(object)], dtype=object)
+            return np.array([stamp.time() for stamp in stamps.astype(object)], dtype=object)
         unique, place = np.unique(stamps, return_inverse=True)  # writing is slow, and moments repeat
-        return np.asarray(pd.Series(unique).dt.strftime(self.form).astype(object), dtype=object)[place]
+        written = pd.Series(unique) if self.form == "Timestamp" else pd.Series(unique).dt.strftime(self.form)
+        return np.asarray(written.astype(object), dtype=object)[place]
 
     @property
     def _dtype(self) -> str:
         return "datetime64"
 
 
-def _find_format(distinct: pd.Series, asked: bool, name: Any) -> dict[str, Any] | None:
+def _find_format(distinct: pd.Series, field: Field) -> dict[str, Any] | None:
+    asked = field.type == DatetimeColumn.type
     head = distinct.head(100)
-    if not asked and not (head.head(10).str.contains(r"\d", regex=True)).all():
+    if not asked and not all(any(letter.isdigit() for letter in text) for text in head.head(10)):
         return None
-    for form in _FORMATS:
+    said = field.facts.get("form")
+    for form in _FORMATS if said is None else [str(said)]:
         if form == "%Y%m%d" and not asked:
             continue  # eight digits are more often a code than a date
         if _writes_back(head, form) and _writes_back(distinct, form):
             return {"form": form}
     if asked:
         raise DataError(
-            f"column {name!r} was called a datetime, so every cell must be written in one known format, however: "
-            f"{head.iloc[0]!r}; parse it with pandas.to_datetime first"
+            f"column {field.name!r} was called a datetime, so every cell must be written in one known format, however: "
+            f'{head.iloc[0]!r}; say which with "form", or parse it with pandas.to_datetime first'
         )
     return None
 

@@ -1,10 +1,13 @@
 """How a number becomes a choice and a position, and back: the two ways of number, datetime and duration columns.
 
 * `QuantileScale`: values that many rows hold are choices of their own; the rest is cut into cells of equal mass, and
-  the place inside a cell is a standard normal score. It reaches the exact minimum and maximum, and a perfect model of
-  what it hands out reproduces the column's distribution exactly.
+  the place inside a cell is a standard normal score. A perfect model of what it hands out reproduces the column's
+  distribution.
 * `MixtureScale`: mode-specific normalisation, as in Modeling Tabular Data using Conditional GAN (Xu et al., 2019),
   https://arxiv.org/abs/1907.00503: a Gaussian mixture, the mode as choice, the distance from its mean as number.
+
+Under protection every number that a scale remembers is shared by at least five rows or speaks of at least five at once;
+without it the exact smallest and largest values can be reached.
 """
 
 from __future__ import annotations
@@ -19,10 +22,10 @@ import torch
 
 from synthloom.codecs.columns.base import Options
 
-__all__ = ["SCALES", "MixtureScale", "QuantileScale", "Scale", "load_scale"]
+__all__ = ["SCALES", "MixtureScale", "QuantileScale", "Scale", "load_scale", "reach"]
 
 _KNOTS = 2048
-"""The most knots that a quantile function is made of."""
+"""The most pieces that a quantile function is made of, give or take those of values that many rows hold."""
 
 
 class Scale(Protocol):
@@ -31,19 +34,47 @@ class Scale(Protocol):
     name: ClassVar[str]
 
     @property
+    def low(self) -> float: ...
+
+    @property
+    def high(self) -> float: ...
+
+    @property
     def cells(self) -> int: ...
 
     @property
-    def atoms(self) -> np.ndarray: ...
+    def choices(self) -> int: ...
 
     @classmethod
     def fit(cls, x: np.ndarray, whole: bool, options: Options, rng: np.random.Generator) -> Self: ...
 
-    def encode(self, x: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]: ...
+    def encode(self, x: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers beyond `low` and `high` are taken for these."""
+        ...
 
     def decode(self, choice: np.ndarray, value: np.ndarray) -> np.ndarray: ...
 
     def state(self) -> dict[str, Any]: ...
+
+
+def reach(x: np.ndarray, options: Options) -> tuple[float, float]:
+    """The smallest and the largest number that may be given out.
+
+    Under protection no end is the value of a few rows: it is a value that five rows hold, or the mean of the fifth to
+    the ninth, whichever lies further out; and in a crowd too small for either the middle alone.
+
+    >>> x = np.array([-900.0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 12, 12, 12, 12, 900])
+    >>> reach(x, Options()), reach(x, Options(protect=False))
+    ((6.0, 12.0), (-900.0, 900.0))
+    """
+    k = options.fewest
+    value, count = np.unique(x, return_counts=True)
+    ends = value[count >= k].tolist()
+    if len(x) >= 3 * k:
+        ordered = np.partition(x, (k - 1, 2 * k - 2, len(x) - 2 * k + 1, len(x) - k))
+        ends += [float(_mean(ordered[k - 1 : 2 * k - 1])), float(_mean(ordered[len(x) - 2 * k + 1 : len(x) - k + 1]))]
+    ends = ends or [float(x.mean())]
+    return min(ends), max(ends)
 
 
 @dataclass(frozen=True)
@@ -62,6 +93,8 @@ class QuantileScale:
     name: ClassVar[str] = "quantile"
 
     whole: bool
+    low: float
+    high: float
     cells: int
     atoms: np.ndarray  # sorted; choice `cells + i` is atom i
     knot_x: np.ndarray  # non-decreasing; the quantile function takes knot_u to knot_x
@@ -70,35 +103,40 @@ class QuantileScale:
 
     @classmethod
     def fit(cls, x: np.ndarray, whole: bool, options: Options, rng: np.random.Generator) -> Self:
-        x = np.sort(np.clip(x, *_reach(x, options)))
-        value, count = np.unique(x, return_counts=True)
-        is_atom = (count >= options.fewest) & (count * options.cells >= len(x))
+        low, high = reach(x, options)
+        if whole:
+            low, high = float(np.rint(low)), float(np.rint(high))
+        x = np.sort(np.clip(x, low, high))
+        value, place, count = np.unique(x, return_inverse=True, return_counts=True)
+        is_atom = count * options.cells >= len(x)
         if len(value) <= options.cells:
-            is_atom |= count >= options.fewest
-        atoms, value, count = value[is_atom], value[~is_atom], count[~is_atom]
-        rows = int(count.sum())
-        if not rows:
-            nothing = np.zeros(0)
-            return cls(whole, 0, atoms, nothing, nothing, 0.0)
-        cells = max(1, round(options.cells * rows / len(x)))
-        most = max(options.fewest, -(-rows // _KNOTS))  # rows between two knots: no knot speaks of a few people alone
-        knot_x, knot_u = _knots(value, count, most, whole)
-        return cls(whole, cells, atoms, knot_x, knot_u, 0.0 if whole else 0.5 / rows)
+            is_atom[:] = True
+        is_atom &= count >= options.fewest
+        atoms, rest = value[is_atom], x[~is_atom[place]]
+        if len(rest) < options.fewest:  # and these go to the nearest atom
+            return cls(whole, low, high, 0, atoms, np.zeros(0), np.zeros(0), 0.0)
+        cells = max(1, round(options.cells * len(rest) / len(x)))
+        knot_x, knot_u = _knots(rest, whole, options.fewest)
+        half = 0.5 if whole else 0.0
+        knot_x = np.clip(knot_x, low - half, high + half)
+        return cls(whole, low, high, cells, atoms, knot_x, knot_u, 0.0 if whole else 0.5 / len(rest))
+
+    @property
+    def choices(self) -> int:
+        return self.cells + len(self.atoms)
 
     def encode(self, x: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        choice = np.zeros(len(x), np.int64)
-        value = np.zeros(len(x), np.float32)
-        rest = np.ones(len(x), bool)
+        x = np.clip(x, self.low, self.high)
+        if not self.cells:
+            return _nearest(self.atoms, x), np.zeros(len(x), np.float32)
+        choice, value = self._place(x, rng.uniform(-0.45, 0.45, len(x)) if self.whole else np.zeros(len(x)), rng)
+        if self.whole:  # where cells are so wide that float32 misses the number from there, aim at its middle
+            missed = self.decode(choice, value) != x
+            choice[missed], value[missed] = self._place(x[missed], np.zeros(int(missed.sum())), rng)
         if len(self.atoms):
-            place = np.clip(np.searchsorted(self.atoms, x), 0, len(self.atoms) - 1)
-            # without cells every value is one of the atoms, or falls to the nearest below
-            rest = (self.atoms[place] != x) & (self.cells > 0)
-            choice[~rest] = self.cells + place[~rest]
-        if rest.any():
-            u = self._cumulative(x[rest], rng) * self.cells
-            cell = np.minimum(u.astype(np.int64), self.cells - 1)
-            choice[rest] = cell
-            value[rest] = _normal_score(u - cell)
+            near = _nearest(self.atoms, x)
+            is_atom = self.atoms[near] == x
+            choice[is_atom], value[is_atom] = self.cells + near[is_atom], 0
         return choice, value
 
     def decode(self, choice: np.ndarray, value: np.ndarray) -> np.ndarray:
@@ -109,18 +147,20 @@ class QuantileScale:
             u = (choice[numbered] + _normal_mass(value[numbered])) / self.cells
             u = np.clip((u - self.edge) / (1 - 2 * self.edge), 0, 1)
             inside = np.interp(u, self.knot_u, self.knot_x)
-            if self.whole:  # the outermost knots lie half a unit beyond the outermost values
-                inside = np.clip(np.rint(inside), np.ceil(self.knot_x[0]), np.floor(self.knot_x[-1]))
-            x[numbered] = inside
-        return x
+            x[numbered] = np.rint(inside) if self.whole else inside
+        return np.asarray(np.clip(x, self.low, self.high))
 
     def state(self) -> dict[str, Any]:
         return {"scale": self.name} | {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
+    def _place(self, x: np.ndarray, shift: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Cell and normal score of x; `shift` spreads whole numbers over the unit that is theirs."""
+        u = self._cumulative(x + shift, rng) * self.cells
+        cell = np.minimum(u.astype(np.int64), self.cells - 1)
+        return cell, _normal_score(u - cell)
+
     def _cumulative(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The share of mass below x, drawn evenly over the jump where the distribution has one."""
-        if self.whole:
-            x = x + rng.uniform(-0.45, 0.45, len(x))  # dequantise, staying clear of the edges for rounding's sake
         knot_x, knot_u = self.knot_x, self.knot_u
         x = np.clip(x, knot_x[0], knot_x[-1])
         u = np.interp(x, knot_x, knot_u)
@@ -135,40 +175,64 @@ class QuantileScale:
         before = np.append(step_u == 0, False)[np.minimum(last + 1, len(knot_u) - 1)] & ~tie & (last + 1 < len(knot_u))
         u[after] = np.maximum(u[after], knot_u[last[after]] + 1e-6)
         u[before] = np.minimum(u[before], knot_u[last[before] + 1] - 1e-6)
-        return np.clip(self.edge + u * (1 - 2 * self.edge), 0, 1)
+        return np.asarray(np.clip(self.edge + u * (1 - 2 * self.edge), 0, 1))
 
 
-def _reach(x: np.ndarray, options: Options) -> tuple[float, float]:
-    """The smallest and the largest number that may be given out: those that enough rows reach."""
-    fewest = options.fewest
-    if len(x) < 2 * fewest:  # no value of its own is safe in so small a crowd, but its middle is
-        return (float(x.mean()),) * 2 if options.protect else (float(x.min()), float(x.max()))
-    inner = np.partition(x, (fewest - 1, len(x) - fewest))
-    return float(inner[fewest - 1]), float(inner[len(x) - fewest])
+def _knots(x: np.ndarray, whole: bool, fewest: int) -> tuple[np.ndarray, np.ndarray]:
+    """Knots (x, u) of the quantile function of sorted numbers, each made of at least `fewest` of them.
 
-
-def _knots(value: np.ndarray, count: np.ndarray, most: int, whole: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Knots of the quantile function: one per run of values that together hold at least `most` rows.
-
-    A run of several values is spread evenly from its first value to the next run; a single value that holds enough
-    rows is a jump (a tie stays a tie). Whole values own half a unit on either side, so that rounding brings them back.
+    The rows are cut into runs. A value that a whole run of rows holds, two at the least, is a run of its own, and a tie
+    stays a tie; the rest is cut evenly. Where two such even runs meet, the line passes through the mean of the rows
+    around. Any other end of a run lies where an even spread with the mean and variance of its outermost rows would end:
+    exactly at the outermost row where one row is enough, and half a unit beyond it for whole numbers, so that rounding
+    brings them back. Fewer rows than that, between two values that many hold, are spread from one to the other.
     """
-    before = np.cumsum(count) - count
-    run = np.unique(before // most, return_index=True)[1]
-    heavy = count >= most
-    run = np.unique(np.concatenate([run, np.flatnonzero(heavy), np.flatnonzero(heavy) + 1]))
-    run = run[run < len(value)]
-    last = np.append(run[1:], len(value)) - 1
-    total = count.sum()
-    start_u, stop_u = before[run] / total, (before[last] + count[last]) / total
-    half = 0.5 if whole else 0.0
-    x = np.stack([value[run] - half, value[last] + half], 1)
-    u = np.stack([start_u, stop_u], 1)
-    # the second knot of a run stands only where it closes a jump, the line, or a stretch of neighbouring whole values
-    dense = whole & (value[last] - value[run] == last - run)
-    keep = np.stack([np.ones(len(run), bool), ((run == last) & heavy[run]) | dense], 1)
-    keep[-1, 1] = True
-    return x[keep], u[keep]
+    n = len(x)
+    most = max(fewest, -(-n // _KNOTS))
+    _, first, count = np.unique(x, return_index=True, return_counts=True)
+    heavy = count >= max(2, most)
+    # runs begin where a heavy value begins or ends, and evenly in between
+    edge = np.unique(np.concatenate([[0, n], first[heavy], (first + count)[heavy]]))
+    rows = np.diff(edge)
+    even = ~np.isin(edge[:-1], first[heavy])
+    pieces = np.where(even, np.maximum(1, rows // most), 1)
+    begin = np.concatenate([start + np.arange(p) * r // p for start, r, p in zip(edge[:-1], rows, pieces, strict=True)])
+    end = np.append(begin[1:], n)
+    even = np.repeat(even, pieces)
+    enough = end - begin >= fewest
+    begin, end, even = begin[enough], end[enough], even[enough]
+
+    outer = np.arange(fewest)
+    left = _mean(x[begin[:, None] + outer]) - _half_width(x[begin[:, None] + outer], whole)
+    right = _mean(x[end[:, None] - 1 - outer]) + _half_width(x[end[:, None] - 1 - outer], whole)
+    # a spread must not reach beyond the neighbour; values that many rows hold stay where they are
+    left[1:] = np.where(even[1:], np.maximum(left[1:], np.where(even[:-1], -np.inf, right[:-1])), left[1:])
+    right[:-1] = np.where(even[:-1], np.minimum(right[:-1], np.where(even[1:], np.inf, left[1:])), right[:-1])
+    meet = np.flatnonzero(even[:-1] & even[1:])
+    around = np.arange(-(-fewest // 2))
+    middle = end[meet][:, None] + np.concatenate([around, -1 - around])
+    left[meet + 1] = right[meet] = _mean(x[middle])
+
+    knot_x = np.stack([left, right], 1).ravel()
+    knot_u = np.stack([begin, end], 1).ravel() / n
+    knot_u[0], knot_u[-1] = 0, 1  # the few rows outside the outermost runs join them
+    fresh = np.append(True, (np.diff(knot_x) > 0) | (np.diff(knot_u) > 0))
+    return np.maximum.accumulate(knot_x[fresh]), knot_u[fresh]
+
+
+def _mean(x: np.ndarray) -> np.ndarray:
+    """Means over the last axis; of equal numbers, exactly that number."""
+    return np.asarray(np.clip(x.mean(-1), x.min(-1), x.max(-1)))
+
+
+def _half_width(x: np.ndarray, whole: bool) -> np.ndarray:
+    """Half the width of the even spread that has the variance of x; the units of whole numbers count in full."""
+    variance = np.square(x - _mean(x)[..., None]).mean(-1)
+    return np.asarray(np.sqrt(3 * variance + (0.25 if whole else 0.0)))
+
+
+def _nearest(atoms: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return np.asarray(np.searchsorted((atoms[1:] + atoms[:-1]) / 2, x))
 
 
 def _normal_score(position: np.ndarray) -> np.ndarray:
@@ -194,28 +258,28 @@ class MixtureScale:
     name: ClassVar[str] = "gmm"
 
     whole: bool
+    low: float
+    high: float
     mean: np.ndarray
     sd: np.ndarray
     weight: np.ndarray
-    low: float
-    high: float
 
     @property
     def cells(self) -> int:
         return len(self.mean)
 
     @property
-    def atoms(self) -> np.ndarray:
-        return np.zeros(0)
+    def choices(self) -> int:
+        return len(self.mean)
 
     @classmethod
     def fit(cls, x: np.ndarray, whole: bool, options: Options, rng: np.random.Generator) -> Self:
         from sklearn.mixture import BayesianGaussianMixture
 
-        low, high = _reach(x, options)
-        x = np.clip(x, low, high)
+        low, high = reach(x, options)
         if low == high:
-            return cls(whole, np.array([low]), np.ones(1), np.ones(1), low, high)
+            return cls(whole, low, high, np.array([low]), np.ones(1), np.ones(1))
+        x = np.clip(x, low, high)
         centre, spread = x.mean(), x.std()
         mixture = BayesianGaussianMixture(
             n_components=min(10, len(np.unique(x))),
@@ -226,11 +290,11 @@ class MixtureScale:
         with warnings.catch_warnings():  # one run of 100 steps, as published: good enough when it has not converged
             warnings.simplefilter("ignore")
             mixture.fit(((x - centre) / spread)[:, None])
-        valid = mixture.weights_ > 0.005
+        # a mode of few rows tells of each; the heaviest is always kept
+        valid = mixture.weights_ >= min(max(0.005, options.fewest / len(x)), mixture.weights_.max())
         mean = mixture.means_[valid, 0] * spread + centre
         sd = np.sqrt(mixture.covariances_[valid, 0, 0]) * spread
-        weight = mixture.weights_[valid] / mixture.weights_[valid].sum()
-        return cls(whole, mean, sd, weight, low, high)
+        return cls(whole, low, high, mean, sd, mixture.weights_[valid] / mixture.weights_[valid].sum())
 
     def encode(self, x: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         x = np.clip(x, self.low, self.high)
@@ -242,13 +306,13 @@ class MixtureScale:
 
     def decode(self, choice: np.ndarray, value: np.ndarray) -> np.ndarray:
         x = self.mean[choice] + 4 * self.sd[choice] * np.clip(value.astype(np.float64), -1, 1)
-        return np.clip(np.rint(x) if self.whole else x, self.low, self.high)
+        return np.asarray(np.clip(np.rint(x) if self.whole else x, self.low, self.high))
 
     def state(self) -> dict[str, Any]:
         return {"scale": self.name} | {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
 
-SCALES: dict[str, type[QuantileScale] | type[MixtureScale]] = {
+SCALES: dict[str, type[Scale]] = {
     "quantile": QuantileScale,
     "gmm": MixtureScale,
 }

@@ -38,7 +38,11 @@ class TextColumn(Column):
     def fit(cls, present: pd.Series, field: Field, options: Options, rng: np.random.Generator) -> Self:
         return cls()
 
-    def decode(self, choice: np.ndarray, value: np.ndarray, row: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    @property
+    def choices(self) -> int:
+        return 1
+
+    def decode(self, choice: np.ndarray, value: np.ndarray, row: np.ndarray, seed: int) -> np.ndarray:
         return np.full(len(choice), WITHHELD, dtype=object)
 
     def notice(self) -> str | None:

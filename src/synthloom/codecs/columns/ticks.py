@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from synthloom.codecs.columns.base import Column, Encoded, Options
-from synthloom.codecs.columns.scales import SCALES, Scale, load_scale
+from synthloom.codecs.columns.scales import SCALES, Scale, load_scale, reach
 from synthloom.errors import DataError
 from synthloom.schema import Field
 
-__all__ = ["TicksColumn", "coarsest"]
+__all__ = ["TicksColumn", "coarsest", "distance", "middle", "restore"]
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
@@ -30,9 +30,42 @@ def coarsest(ticks: np.ndarray, unit: str) -> int:
     return next((step for step in steps if step >= 1 and not (ticks % step).any()), 1)
 
 
+def middle(whole: np.ndarray, options: Options) -> int:
+    """A whole number about halfway between the ends that may be given out."""
+    low, high = reach(whole.astype(np.float64), options)
+    return int(low / 2 + high / 2)
+
+
+def distance(whole: np.ndarray, origin: int, step: int = 1) -> np.ndarray:
+    """How many steps each int64 or uint64 lies from the origin: exact even where float64 does not know the numbers.
+
+    >>> distance(np.array([2**62 + 1, 2**62 + 7]), 2**62)
+    array([1., 7.])
+    """
+    # modular arithmetic on unsigned integers is right for all but those that lie too far away to be exact anyway
+    exact = (whole.astype(np.uint64) - np.uint64(origin % 2**64)).view(np.int64)
+    rough = whole.astype(np.float64) - origin
+    return np.where(np.abs(rough) < 2.0**62, exact // step, rough / step).astype(np.float64)
+
+
+def restore(x: np.ndarray, origin: int, dtype: Any, step: int = 1) -> np.ndarray:
+    """The inverse of `distance`, held inside the dtype.
+
+    >>> restore(np.array([1.0, 7.0, 1e30]), 2**62, np.int64) - 2**62
+    array([                  1,                   7, 4611686018427387903])
+    """
+    bounds = np.iinfo(dtype)
+    steps = np.clip(np.rint(x), -(2.0**63), 2.0**63 - 1024).astype(np.int64)
+    near = (steps.view(np.uint64) * np.uint64(step) + np.uint64(origin % 2**64)).view(dtype)
+    rough = np.asarray(x * step + origin)
+    near[rough >= float(bounds.max)] = bounds.max
+    near[rough <= float(bounds.min)] = bounds.min
+    return np.asarray(near)
+
+
 @dataclass(frozen=True)
 class TicksColumn(Column):
-    """Ticks above `origin` in steps of the coarsest unit that writes them all."""
+    """Ticks around `origin` in steps of the coarsest unit that writes them all."""
 
     scale: Scale
     origin: int
@@ -55,34 +88,32 @@ class TicksColumn(Column):
         stamps = cls._read(present, form)
         unit = np.datetime_data(stamps.dtype)[0]
         ticks = stamps.astype(np.int64)
-        origin, step = int(ticks.min()), 1
-        step = coarsest(ticks - origin, unit)
-        scale = SCALES[options.numbers].fit(((ticks - origin) // step).astype(np.float64), True, options, rng)
-        return cls(scale, origin, step, unit, form)
+        step = coarsest(ticks - ticks.min(), unit)
+        # an origin between the ends, from which every tick is a whole number of steps
+        origin = middle(ticks, options) // step * step + int(ticks[0]) % step
+        return cls(
+            SCALES[options.numbers].fit(distance(ticks, origin, step), True, options, rng), origin, step, unit, form
+        )
 
     @property
     def choices(self) -> int:
-        return max(1, self.scale.cells + len(self.scale.atoms))
+        return self.scale.choices
 
     @property
     def numbered(self) -> int:
         return self.scale.cells
 
     def encode(self, present: pd.Series, rng: np.random.Generator, *, strict: bool) -> Encoded:
-        try:
-            ticks = self._read(present, self.form).astype(f"{self._dtype}[{self.unit}]").astype(np.int64)
-        except (ValueError, TypeError) as error:
-            raise DataError(f"column {present.name!r} must hold values like those of training: {error}") from error
-        low, high = self._ends()
-        x = (ticks - self.origin) / self.step
-        if strict and ((x < low - 0.5) | (x > high + 0.5)).any():
-            ends = self._write(self._from_scale(np.array([low, high])))
-            raise DataError(f"a value of column {present.name!r} must lie between {ends[0]} and {ends[1]}")
-        choice, value = self.scale.encode(np.clip(x, low, high), rng)
+        ticks = self._read(present, self.form).astype(f"{self._dtype}[{self.unit}]").astype(np.int64)
+        x = distance(ticks, self.origin, self.step)
+        if strict and ((x < self.scale.low) | (x > self.scale.high)).any():
+            low, high = self._leave(np.array([self.scale.low, self.scale.high]))
+            raise DataError(f"a value of column {present.name!r} must lie between {low} and {high}")
+        choice, value = self.scale.encode(x, rng)
         return Encoded(choice, value, np.ones(len(choice), bool))
 
-    def decode(self, choice: np.ndarray, value: np.ndarray, row: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return self._write(self._from_scale(self.scale.decode(choice, value)))
+    def decode(self, choice: np.ndarray, value: np.ndarray, row: np.ndarray, seed: int) -> np.ndarray:
+        return self._leave(self.scale.decode(choice, value))
 
     def state(self) -> dict[str, Any]:
         return super().state() | {"scale": self.scale.state()}
@@ -96,11 +127,5 @@ class TicksColumn(Column):
     def _dtype(self) -> str:
         """numpy's name for the kind: datetime64 or timedelta64."""
 
-    def _from_scale(self, x: np.ndarray) -> np.ndarray:
-        return np.rint(x).astype(np.int64) * self.step + self.origin
-
-    def _ends(self) -> tuple[float, float]:
-        cells = np.arange(self.scale.cells).repeat(2)
-        far = np.tile([-40.0, 40.0], self.scale.cells).astype(np.float32)
-        reach = np.concatenate([self.scale.atoms, self.scale.decode(cells, far)])
-        return float(reach.min()), float(reach.max())
+    def _leave(self, x: np.ndarray) -> np.ndarray:
+        return self._write(restore(x, self.origin, np.int64, self.step))
