@@ -12,7 +12,7 @@ import torch
 
 from synthloom import archive
 from synthloom.errors import FileError, ModelFileError
-from synthloom.training import Constant, Interrupted, RateTarget, checkpoint_seed, train
+from synthloom.training import Constant, Cyclical, FreeBits, Interrupted, RateTarget, checkpoint_seed, train
 from synthloom.training.checkpoint import moments, set_moments
 
 
@@ -96,6 +96,14 @@ def test_a_resumed_run_ends_with_the_same_bytes(toy, run, straight, step, second
     assert timeless(history.rows) == timeless(straight[1].rows)
     assert [list(row) for row in history.rows] == [list(row) for row in straight[1].rows]
     assert (history.best_epoch, history.notes) == (straight[1].best_epoch, straight[1].notes)
+
+
+@pytest.mark.parametrize("schedule", [Constant(), FreeBits(0.5, Cyclical(3))], ids=repr)
+def test_every_schedule_goes_on(toy, run, schedule):
+    uncut, _ = run(schedule=schedule)
+    with pytest.raises(CutError):
+        run(schedule=schedule, checkpoint=run.path, checkpoint_seconds=0, trackers=[Cut(20)])
+    assert toy.same(uncut, run(schedule=schedule, checkpoint=run.path, resume=True)[0])
 
 
 def test_a_run_resumed_many_times_ends_with_the_same_bytes(toy, run, straight):

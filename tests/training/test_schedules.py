@@ -57,6 +57,23 @@ def test_cyclical_begins_each_cycle_at_nothing():
     assert [schedule.weights(p, parts)["kl_gaussian"] for p in (0.0625, 0.125, 0.2)] == [0.5, 1.0, 1.0]
 
 
+def test_a_negative_estimate_of_a_kl_still_has_a_gradient(toy):
+    """Only free bits hold a KL from below: an estimate drawn from samples may be negative."""
+    nets = []
+    for sign in (1.0, 0.0):
+        net = toy.network()
+        elbo = net.elbo
+
+        def shifted(batch, elbo=elbo, sign=sign):
+            parts = elbo(batch)
+            return parts | {"kl_gaussian": sign * parts["kl_gaussian"] - 100.0}
+
+        net.elbo = shifted
+        train(net, toy.points(), None, toy.settings(epochs=1), Constant())
+        nets.append(net)
+    assert not toy.same(*nets)
+
+
 def test_each_part_may_have_its_own_weight():
     assert Linear(0.0, 1.0, {"kl_gaussian": 1.0, "kl_dirichlet": 0.1}).weights(0.5, parts) == {
         "kl_gaussian": 0.5,
