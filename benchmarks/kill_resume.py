@@ -47,7 +47,7 @@ def main():
     began = time.monotonic()
     os.waitpid(fork(straight), 0)
     print(f"{options.kind} {options.model}: undisturbed in {time.monotonic() - began:.1f} s", flush=True)
-    kills = loaded = writing = finished = equal = 0
+    kills = late = loaded = writing = finished = equal = 0
     while kills < options.kills:
         child = interrupted()
         if not moved(child, checkpoint, delay.uniform(0, options.within)):
@@ -55,12 +55,15 @@ def main():
             continue
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+        if not checkpoint.exists():  # training had ended, and taken it away, but the model was not saved yet
+            late += 1
+            continue
         kills += 1
         writing += bool(halves(folder))
         loaded += "course" in archive.read(checkpoint).documents
     os.waitpid(interrupted(), 0)
     finished, equal = finished + 1, equal + same()
-    print(f"kills {kills}, {writing} of them in the middle of a write")
+    print(f"kills {kills}, {writing} of them in the middle of a write; {late} more after the end of training")
     print(f"the newest checkpoint loaded {loaded} of {kills} times")
     print(f"half-written files left: {len(halves(folder))}")
     print(f"runs that finished with the same bytes: {equal} of {finished}")
