@@ -39,8 +39,9 @@ class VAE(nn.Module):
     def generate(self, code: Any) -> Likelihood[Any]:
         return self.decoder(code)  # type: ignore[no-any-return]
 
-    def prior(self, n: int) -> Posterior:
-        if self.learned_prior is None:
+    def prior(self, n: int, *, learned: bool = True) -> Posterior:
+        """What to draw n codes from: the learned prior where there is one, unless told otherwise."""
+        if self.learned_prior is None or not learned:
             return self.latent.prior(n)
         return self.latent.point(self.latent.unflat(self.learned_prior.draw(n)))
 

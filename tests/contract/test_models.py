@@ -194,3 +194,16 @@ def test_misspelt_knobs_are_refused_with_the_likeliest_word():
 def test_too_large_is_refused_with_numbers_before_anything_is_allocated(real):
     with pytest.raises(Exception, match="GiB"):
         sl.TableSynthesizer("tvae", compress_dims=(400_000, 400_000)).fit(real)
+
+
+@pytest.mark.parametrize("prior", ["mixture", "flow"])
+def test_a_learned_prior_is_drawn_from_saved_and_can_be_passed_over(real, tmp_path, prior):
+    table = sl.TableSynthesizer("tvae", seed=0, epochs=2, embedding_dim=4, prior=prior).fit(real)
+    table.save(tmp_path / "m.loom")
+    again = sl.load(tmp_path / "m.loom")
+    pd.testing.assert_frame_equal(again.sample(50, seed=1), table.sample(50, seed=1))
+    plain = table.sample(50, prior="standard", seed=1)
+    assert not plain.equals(table.sample(50, seed=1))
+    pd.testing.assert_frame_equal(again.sample(50, prior="standard", seed=1), plain)
+    with pytest.raises(UsageError, match="prior"):
+        table.sample(5, prior="wishful")

@@ -61,6 +61,8 @@ def _app() -> typer.Typer:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code: 0; 1 a failure; 2 wrong usage or unusable data; 130 on Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    # threads that wait for each other sleep rather than spin: on busy cores spinning makes small work many times slower
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if "--debug" in arguments:  # allowed anywhere, also after the verb
         arguments = ["--debug", *(a for a in arguments if a != "--debug")]
     try:

@@ -55,6 +55,8 @@ class Model(BaseModel, ABC):
     """Where to compute: "auto", "cpu", "cuda" or "mps"."""
     threads: int | None = Field(None, ge=1)
     """How many threads to compute on; none: what the network deserves."""
+    prior: Literal["standard", "mixture", "flow"] = "standard"
+    """What to draw codes from: the one that training pulls towards, or one that is fitted to the codes afterwards."""
     protect: bool = True
     """Keep back categories and numeric extremes that fewer than 5 rows hold."""
 

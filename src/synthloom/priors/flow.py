@@ -64,7 +64,7 @@ class _Velocity(nn.Module):
 class FlowPrior(Prior):
     """Noise, moved for one unit of time along a learnt field of velocities, is a code.
 
-    Training stops after `steps`, after `seconds`, or once the tenth of the codes that is held back is no better
+    Training stops after `steps` (fewer where 60 rounds of the codes are), after `seconds`, or once the tenth of the codes that is held back is no better
     predicted: a network that goes on would learn the items by heart. What is kept is the running mean of its weights.
 
     >>> _ = torch.manual_seed(0)
@@ -92,6 +92,7 @@ class FlowPrior(Prior):
 
     def _fit(self, both_NF: Tensor) -> None:
         N, deadline = len(both_NF), time.monotonic() + (self.seconds or math.inf)
+        steps = min(self.steps, max(300, 60 * N // self.batch))
         both_NF = both_NF[torch.randperm(N, device=both_NF.device)]
         held = N // 10 if N >= 100 else 0
         held_NF, seen_NF = both_NF[:held], both_NF[held:]
@@ -99,9 +100,9 @@ class FlowPrior(Prior):
         student = copy.deepcopy(self.velocity).requires_grad_(True)
         best, best_loss, best_step = copy.deepcopy(self.velocity.state_dict()), math.inf, 0
         optimiser = torch.optim.AdamW(student.parameters(), lr=1e-3, weight_decay=1e-2, fused=True)
-        for step in range(self.steps):
+        for step in range(steps):
             for group in optimiser.param_groups:  # up within a hundred steps, then down along a cosine
-                group["lr"] = 1e-3 * min((step + 1) / 100, 0.5 + 0.5 * math.cos(math.pi * step / self.steps))
+                group["lr"] = 1e-3 * min((step + 1) / 100, 0.5 + 0.5 * math.cos(math.pi * step / steps))
             batch_NF = seen_NF[torch.randint(len(seen_NF), (self.batch,), device=seen_NF.device)]
             noise_NF = torch.randn_like(batch_NF[:, self.condition :])
             loss = self._loss(student, batch_NF, noise_NF, self._times(batch_NF))

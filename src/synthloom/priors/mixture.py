@@ -41,22 +41,22 @@ class MixturePrior(Prior):
     ) -> None:
         super().__init__(size, condition)
         self.least, self.iterations = least, iterations
-        self.log_weight_K: Tensor
+        self.weight_K: Tensor
         self.mean_KF: Tensor
         self.factor_KFF: Tensor
         width = condition + size
-        self.register_buffer("log_weight_K", torch.full((components,), -torch.inf))
+        self.register_buffer("weight_K", torch.zeros(components))
         self.register_buffer("mean_KF", torch.zeros(components, width))
         self.register_buffer("factor_KFF", torch.eye(width).repeat(components, 1, 1))
 
     def _fit(self, both_NF: Tensor) -> None:
         both_NF = both_NF[torch.randperm(len(both_NF), device=both_NF.device)[:_ROWS]]
         N, F = both_NF.shape
-        K = max(1, min(len(self.log_weight_K), N // max(self.least, 5 * F)))
+        K = max(1, min(len(self.weight_K), N // max(self.least, 5 * F)))
         nearest_N = torch.cdist(both_NF, both_NF[:K]).argmin(1)
         share_NK = torch.nn.functional.one_hot(nearest_N, K).to(both_NF)
         before = -torch.inf
-        self.log_weight_K.fill_(-torch.inf)
+        self.weight_K.zero_()
         for _ in range(self.iterations):
             self._maximise(both_NF, share_NK)
             log_joint_NK = self._log_joint(both_NF)[:, :K]
@@ -70,7 +70,7 @@ class MixturePrior(Prior):
         N, F = both_NF.shape
         rows_K = share_NK.sum(0)
         kept_K = rows_K >= min(self.least, N)
-        self.log_weight_K[: len(rows_K)] = torch.where(kept_K, rows_K, 0).log().log_softmax(0)
+        self.weight_K[: len(rows_K)] = torch.where(kept_K, rows_K, 0) / rows_K[kept_K].sum()
         unit_FF = torch.eye(F, device=both_NF.device)
         for k in kept_K.nonzero()[:, 0]:
             mean_F = share_NK[:, k] @ both_NF / rows_K[k]
@@ -88,11 +88,11 @@ class MixturePrior(Prior):
         log_volume_K = factor_KGG.diagonal(dim1=1, dim2=2).log().sum(1)
         columns = [
             -0.5 * torch.linalg.solve_triangular(factor_GG, (first_NG - mean_G).T, upper=False).square().sum(0)
-            if weight > -torch.inf
+            if weight > 0
             else first_NG.new_zeros(len(first_NG))
-            for factor_GG, mean_G, weight in zip(factor_KGG, self.mean_KF[:, :G], self.log_weight_K, strict=True)
+            for factor_GG, mean_G, weight in zip(factor_KGG, self.mean_KF[:, :G], self.weight_K, strict=True)
         ]
-        return torch.stack(columns, dim=1) - log_volume_K + self.log_weight_K
+        return torch.stack(columns, dim=1) - log_volume_K + self.weight_K.log()
 
     def _draw(self, condition_nC: Tensor) -> Tensor:
         n, C = condition_nC.shape

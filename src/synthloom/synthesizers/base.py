@@ -11,7 +11,9 @@ import torch
 
 from synthloom import __version__, archive, devices, rng, training
 from synthloom.errors import ModelFileError, NotFittedError, TrainingError, UsageError
+from synthloom.latents import health
 from synthloom.models import Model, find
+from synthloom.priors import PRIORS
 from synthloom.training import Interrupted, Tracker
 from synthloom.vae import VAE
 
@@ -85,6 +87,7 @@ class Synthesizer(ABC):
             interrupted, history = signal, signal.history
         self.net_ = net.eval()
         self._history = history
+        self._fit_prior(batch, seed)
         self.info_ = {
             "kind": self.kind,
             "model": self.model.name,
@@ -97,12 +100,11 @@ class Synthesizer(ABC):
             "torch": torch.__version__,
             "best_epoch": history.best_epoch,
             "stopped": history.stopped,
-            "notes": list(history.notes),
+            "notes": [*history.notes, *self._examine(batch, seed)],
         } | self._codec_info()
+        self._checkpoint = checkpoint
         if interrupted is not None:
             raise interrupted
-        if checkpoint is not None:
-            checkpoint.unlink(missing_ok=True)
         return self
 
     @property
@@ -116,7 +118,10 @@ class Synthesizer(ABC):
     # -- the model file ---------------------------------------------------------------------------------------------
 
     def save(self, path: Path | str) -> None:
-        """Write the model to one file: a zip of readable JSON and safetensors. The same model gives the same bytes."""
+        """Write the model to one file: a zip of readable JSON and safetensors. The same model gives the same bytes.
+
+        The checkpoint of a training that ran to its end has then done its work and is removed.
+        """
         self._assert_fitted()
         codec, arrays = self._codec_state()
         # seconds are left out: they would make two equal runs differ
@@ -127,6 +132,8 @@ class Synthesizer(ABC):
             "history": {"rows": rows, "best_epoch": self._history.best_epoch, "stopped": self._history.stopped},
         }
         archive.write(path, documents, {"codec": arrays, "network": self.net_.state_dict()})
+        if self._checkpoint is not None and self._history.stopped != "interrupted":
+            self._checkpoint.unlink(missing_ok=True)
 
     @classmethod
     def from_archive(cls, stored: archive.Archive) -> Self:
@@ -135,6 +142,9 @@ class Synthesizer(ABC):
         synthesizer = cls(info["model"], seed=info["seed"], **info["knobs"])
         synthesizer._load_codec(stored.documents["codec"], stored.tensors["codec"])
         net = synthesizer.model.build(synthesizer._spec())
+        kind = PRIORS[synthesizer.model.prior]
+        if kind is not None and "learned_prior.shift_F" in stored.tensors["network"]:
+            net.learned_prior = kind(len(stored.tensors["network"]["learned_prior.shift_F"]))
         try:
             net.load_state_dict(stored.tensors["network"])
         except RuntimeError as error:
@@ -143,6 +153,7 @@ class Synthesizer(ABC):
         history = stored.documents["history"]
         synthesizer._history = training.History(**history, notes=info["notes"], threads=info["threads"])
         synthesizer.info_ = info
+        synthesizer._checkpoint = None
         return synthesizer
 
     # -- what a kind of data adds -----------------------------------------------------------------------------------
@@ -167,6 +178,34 @@ class Synthesizer(ABC):
     @abstractmethod
     def _activations(self, spec: Any) -> int:
         """Roughly how many numbers one item takes while it is trained on."""
+
+    # -- after training --------------------------------------------------------------------------------------------
+
+    def _fit_prior(self, batch: Any, seed: int) -> None:
+        """Learn where the codes of the training items lie, if the model asks for it."""
+        kind = PRIORS[self.model.prior]
+        if kind is None:
+            return
+        code_NF = self._codes(batch, seed)
+        prior = kind(code_NF.shape[1]).to(self.device)
+        parameters = sum(p.numel() for p in prior.parameters())
+        with rng.seeded(seed, "prior"), devices.threads(self.model.threads, parameters):
+            prior.fit(code_NF)
+        self.net_.learned_prior = prior
+
+    def _examine(self, batch: Any, seed: int) -> list[str]:
+        """What is wrong with the latent, in words."""
+        few = batch.take(torch.arange(min(len(batch), _BATCH)))
+        with torch.inference_mode(), rng.seeded(seed, "examine"):
+            drawn_NF = self.net_.latent.flat(self.net_.prior(len(few)).draw())
+        return [str(finding) for finding in health.check_codes(self._codes(few, seed), drawn_NF)]
+
+    @torch.inference_mode()
+    def _codes(self, batch: Any, seed: int) -> torch.Tensor:
+        """One draw of the flat code of every item."""
+        net = self._assert_fitted()
+        with rng.seeded(seed, "codes"):
+            return torch.cat([net.latent.flat(net.infer(part).draw()) for part in self._in_batches(batch)])
 
     # -- shared tools -----------------------------------------------------------------------------------------------
 

@@ -69,20 +69,23 @@ class TableSynthesizer(Synthesizer):
         n: int | None = None,
         *,
         given: Mapping[Any, Any] | pd.DataFrame | None = None,
+        prior: str | None = None,
         seed: int | None = None,
     ) -> pd.DataFrame:
         """n synthetic rows; with `given`, rows that have these values, or one row for each row of a data frame.
 
         A value given for all rows must be one that the model may give out. In a data frame anything may stand: it stays
         as it is, gaps are filled, and what the model has never learnt does not bear on the rest of its row.
+        Codes come from the learned prior where the model has one; `prior="standard"` takes the latent's own instead.
         """
-        return _join(list(self.stream(n, given=given, seed=seed)), self.codec_)
+        return _join(list(self.stream(n, given=given, prior=prior, seed=seed)), self.codec_)
 
     def stream(
         self,
         n: int | None = None,
         *,
         given: Mapping[Any, Any] | pd.DataFrame | None = None,
+        prior: str | None = None,
         seed: int | None = None,
     ) -> Iterator[pd.DataFrame]:
         """`sample` in parts of at most `SHARD` rows, in constant memory."""
@@ -91,21 +94,27 @@ class TableSynthesizer(Synthesizer):
         rows = len(wanted) if wanted is not None else n
         if isinstance(rows, bool) or not isinstance(rows, (int, np.integer)) or rows < 0:
             raise UsageError(f"the number of rows must be a whole number of 0 or more, however: n={n!r}")
+        if prior not in (None, "standard", self.model.prior):
+            raise UsageError(f'prior must be "standard" or the model\'s "{self.model.prior}", however: {prior!r}')
+        learned = prior != "standard"
         seed = rng.fresh_seed() if seed is None else seed
         for shard, start in enumerate(range(0, int(rows), SHARD)):
             stop = min(start + SHARD, int(rows))
-            yield self.shard(shard, stop - start, seed, None if wanted is None else wanted.iloc[start:stop])
+            part = None if wanted is None else wanted.iloc[start:stop]
+            yield self.shard(shard, stop - start, seed, part, learned=learned)
 
     @torch.inference_mode()
-    def shard(self, shard: int, rows: int, seed: int, given: pd.DataFrame | None = None) -> pd.DataFrame:
+    def shard(
+        self, shard: int, rows: int, seed: int, given: pd.DataFrame | None = None, *, learned: bool = True
+    ) -> pd.DataFrame:
         """Shard number `shard` of a sample: a pure function of the model and these arguments."""
         net = self._assert_fitted()
         with rng.seeded(seed, "shard", shard):
             if given is None:
-                parts = [net.generate(net.prior(len(c)).draw()).draw() for c in torch.arange(rows).split(4096)]
-                drawn = TableBatch.cat(parts)
+                codes = (net.prior(len(c), learned=learned).draw() for c in torch.arange(rows).split(4096))
+                drawn = TableBatch.cat([net.generate(code).draw() for code in codes])
             else:
-                drawn = self._draw_given(self.codec_.encode(given, partial=True).to(self.device))
+                drawn = self._draw_given(self.codec_.encode(given, partial=True).to(self.device), learned)
         frame = self.codec_.decode(drawn, start=shard * SHARD, seed=seed)
         frame.index = pd.RangeIndex(shard * SHARD, shard * SHARD + rows, name=frame.index.name)
         return frame if given is None else _overwrite(frame, given)
@@ -171,7 +180,7 @@ class TableSynthesizer(Synthesizer):
 
     # -- conditions -------------------------------------------------------------------------------------------------
 
-    def _draw_given(self, given: TableBatch) -> TableBatch:
+    def _draw_given(self, given: TableBatch, learned: bool) -> TableBatch:
         """Draw rows that agree with what `given` knows.
 
         Codes are drawn from the prior and chosen in proportion to how likely they make what is given; the rest of the
@@ -189,7 +198,7 @@ class TableSynthesizer(Synthesizer):
             tries = min(100_000, max(pool, 32 * len(member)))
             codes, logs = [], []
             for part in torch.arange(tries).split(8192):
-                code = net.prior(len(part)).draw()
+                code = net.prior(len(part), learned=learned).draw()
                 codes.append(net.latent.flat(code))
                 logs.append(net.generate(code).log_prob(given.take(member[:1].expand(len(part)))))
             weight = torch.softmax(torch.cat(logs).double(), 0)
