@@ -104,6 +104,7 @@ def build_decoding(size):
     memory_plain = plain.remember(mu_BNP)
     return {
         "recomputed, unfused": lambda: unfused(denoising, x_BMD, full),
+        "recomputed": lambda: denoising(x_BMD, denoising.remember(full)),
         "cached": lambda: denoising(x_BMD, memory),
         "cached, scalar variance": lambda: denoising(x_BMD, memory_scalar),
         "plain, cached": lambda: plain(x_BMD, memory_plain),

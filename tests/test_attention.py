@@ -286,6 +286,13 @@ def test_blend_is_a_mixture_of_mixtures():
         assert largest(blended - denoise(u_BHMP, same, 1.0)) < 1e-12
 
 
+@pytest.mark.parametrize("variance", WIDTHS_OF_VARIANCE)
+def test_no_items_give_no_values(variance):
+    attention, mix = DenoisingAttention(16, components=4, heads=2).double(), mixture(variance=variance)
+    none = attention.remember(mix.take(torch.zeros(0, dtype=torch.long)))
+    assert attention(torch.zeros(0, 3, 16).double(), none).shape == (0, 3, 16)
+
+
 def test_heads_must_divide_the_width():
     with pytest.raises(UsageError, match="multiple"):
         DenoisingAttention(10, components=2, heads=3)

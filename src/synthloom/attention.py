@@ -108,13 +108,14 @@ def denoise(u_BHMP: Tensor, mix: Mixture, noise: float, *, linear: bool = False)
     """
     m_BNP, c_BNC, b_BN = _canonical(mix, noise)
     memory = _memory(m_BNP[:, None], None, c_BNC, noise * b_BN, mix.mask_BN)
-    if c_BNC.shape[2] == 0:
-        return _attend(u_BHMP, u_BHMP[..., :0], memory, 1 / noise)[0]
-    half_BHMC = 0.5 * u_BHMP.square()
-    if c_BNC.shape[2] == 1:
-        half_BHMC = half_BHMC.sum(3, keepdim=True)
-    m_BHMP, c_BHMC = _attend(u_BHMP, _scored(half_BHMC, linear), memory, 1 / noise)
-    return m_BHMP + c_BHMC * u_BHMP
+    with _full_precision(u_BHMP):
+        if memory.variances == 0:
+            return _attend(u_BHMP, u_BHMP[..., :0], memory, 1 / noise)[0]
+        half_BHMC = 0.5 * u_BHMP.square()
+        if memory.variances == 1:
+            half_BHMC = half_BHMC.sum(3, keepdim=True)
+        m_BHMP, c_BHMC = _attend(u_BHMP, _scored(half_BHMC, linear), memory, 1 / noise)
+        return torch.addcmul(m_BHMP, c_BHMC, u_BHMP)
 
 
 @dataclass(frozen=True)
@@ -140,9 +141,10 @@ class Memory:
 class DenoisingAttention(nn.Module):
     """Multi-head denoising attention from a model of width D to mixtures of width P, for training and evaluation alike.
 
-    `remember(mix)` computes all that does not depend on the query; `forward(x_BMD, memory)` attends. A draw of the
-    mixture (point masses) and its mean (Gaussians) go the same way. In head h the query u = W_k,h^T W_q,h x is never
-    formed where W_q,h x is enough, and keys and values are projected before they are attended to.
+    `remember(mix)` computes all that does not depend on the query; `forward(x_BMD, memory)` attends. A draw (point
+    masses) and a mean (Gaussians) go the same way. In head h the observation u = W_k,h^T (W_q,h x + b) is as wide as a
+    component; it is only formed for components with a variance for each dimension, which all heads then share as keys.
+    Otherwise keys and values are projected to the width of a head first.
 
     >>> attention = DenoisingAttention(width=16, components=3, heads=2)
     >>> mix = Mixture(mu=torch.randn(4, 5, 3), var=torch.rand(4, 5, 3), log_weight=torch.zeros(4, 5))
@@ -187,12 +189,12 @@ class DenoisingAttention(nn.Module):
             # one variance for all dimensions: of u itself only |u|^2 and W_v u are needed
             half_BHM1 = 0.5 * (_by_head(q_BHME, memory.gram_HEE) * q_BHME).sum(3, keepdim=True)
             value_BHME, c_BHM1 = _attend(q_BHME, _scored(half_BHM1, self.linear), memory, 1 / self.noise)
-            return value_BHME + c_BHM1 * _by_head(q_BHME, memory.lift_HEE)
+            return torch.addcmul(value_BHME, c_BHM1, _by_head(q_BHME, memory.lift_HEE))
         if memory.variances == 0:
             return _attend(q_BHME, q_BHME[..., :0], memory, 1 / self.noise)[0]
         u_BHMP = _by_head(q_BHME, self._per_head(self.key))
         m_BHMP, c_BHMP = _attend(u_BHMP, _scored(0.5 * u_BHMP.square(), self.linear), memory, 1 / self.noise)
-        return _by_head(m_BHMP + c_BHMP * u_BHMP, self._per_head(self.value).mT)
+        return _by_head(torch.addcmul(m_BHMP, c_BHMP, u_BHMP), self._per_head(self.value).mT)
 
     def _per_head(self, linear: nn.Linear) -> Tensor:
         """A projection as one matrix per head [H, E, P]."""
@@ -205,12 +207,15 @@ def _scored(half_BHMC: Tensor, linear: bool) -> Tensor:
 
 def _by_head(x_BHMI: Tensor, matrix_HIO: Tensor) -> Tensor:
     """x @ matrix in each head; as a plain product it would copy the matrix for every item."""
-    return torch.einsum("bhmi,hio->bhmo", x_BHMI, matrix_HIO)
+    B, H, M, width = x_BHMI.shape
+    out_HAO = torch.bmm(x_BHMI.transpose(0, 1).reshape(H, B * M, width), matrix_HIO)
+    return out_HAO.view(H, B, M, matrix_HIO.shape[2]).transpose(0, 1)
 
 
 def split_heads(x_BND: Tensor, heads: int) -> Tensor:
     """[B, N, H * E] -> [B, H, N, E]."""
-    return x_BND.view(*x_BND.shape[:2], heads, -1).transpose(1, 2)
+    B, N, D = x_BND.shape
+    return x_BND.view(B, N, heads, D // heads).transpose(1, 2)
 
 
 def merge_heads(x_BHNE: Tensor) -> Tensor:
@@ -253,9 +258,8 @@ def _attend(q_BHME: Tensor, half_BHMC: Tensor, memory: Memory, scale: float) -> 
     query_BHMK = torch.cat([q_BHME, half_BHMC, torch.ones_like(q_BHME[..., :1])], dim=3)
     B, H, M, K = query_BHMK.shape
     if memory.key_BHNK.shape[1] == 1:  # heads that look at the same keys are as good as more queries
-        query_BHMK = query_BHMK.view(B, 1, H * M, K)
-    with _full_precision(query_BHMK):
-        out_BHMK = scaled_dot_product_attention(
-            query_BHMK, memory.key_BHNK, memory.value_BHNK, attn_mask=memory.mask_B11N, scale=scale
-        ).reshape(B, H, M, K)
+        query_BHMK = query_BHMK.reshape(B, 1, H * M, K)
+    out_BHMK = scaled_dot_product_attention(
+        query_BHMK, memory.key_BHNK, memory.value_BHNK, attn_mask=memory.mask_B11N, scale=scale
+    ).reshape(B, H, M, K)
     return out_BHMK[..., : q_BHME.shape[3]], out_BHMK[..., q_BHME.shape[3] : -1]
