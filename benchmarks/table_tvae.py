@@ -43,14 +43,16 @@ class Enough(Tracker):
 
 def fit_ours(train: pd.DataFrame, epochs: int, threads: int, **knobs: object) -> tuple[dict[str, float], object]:
     """Seconds of preparation, training and everything, and the model."""
-    table = sl.TableSynthesizer(
-        "tvae", seed=0, epochs=epochs, validation=0, threads=threads, protect=False, **knobs
-    )
+    table = sl.TableSynthesizer("tvae", seed=0, epochs=epochs, validation=0, threads=threads, protect=False, **knobs)
     clock = Enough()
     begin = time.perf_counter()
     table.fit(train, trackers=[clock], progress=False)
     total = time.perf_counter() - begin
-    return {"preparation": clock.begin - begin, "fit": total, "epochs": float(table.history_["seconds"].iloc[-1])}, table
+    return {
+        "preparation": clock.begin - begin,
+        "fit": total,
+        "epochs": float(table.history_["seconds"].iloc[-1]),
+    }, table
 
 
 def judge(train: pd.DataFrame, synthetic: pd.DataFrame, test: pd.DataFrame, target: str) -> dict[str, float | None]:
@@ -69,8 +71,10 @@ def main() -> None:
     options = parser.parse_args()
     train, test = pd.read_csv(options.train), pd.read_csv(options.test)
     print(f"{Path(options.train).name}: {len(train):,} rows x {train.shape[1]}; test file {len(test):,} rows")
-    print(f"epochs {options.epochs}, batch 500, latent 128, layers 128-128; seed 0; {options.threads} thread(s) of "
-          f"{devices.usable_cores()} cores")
+    print(
+        f"epochs {options.epochs}, batch 500, latent 128, layers 128-128; seed 0; {options.threads} thread(s) of "
+        f"{devices.usable_cores()} cores"
+    )
 
     script = Path(__file__).parent / "peers" / "ctgan_tvae.py"
     with tempfile.TemporaryDirectory() as folder:

@@ -38,7 +38,9 @@ def visits(rows: int = 4_000, seed: int = 0) -> pd.DataFrame:
     number = rng.permutation(900_000)[:rows] + 100_000
     return pd.DataFrame(
         {
-            "patient_id": [f"{a}{b}-{n}" for (a, b), n in zip(letters[rng.integers(0, 24, (rows, 2))], number, strict=True)],
+            "patient_id": [
+                f"{a}{b}-{n}" for (a, b), n in zip(letters[rng.integers(0, 24, (rows, 2))], number, strict=True)
+            ],
             "admitted": pd.Timestamp("2023-01-01") + pd.to_timedelta(day, unit="D"),
             "ward": ward,
             "sex": sex,

@@ -18,8 +18,25 @@ def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("cli")
     datasets.visits(300, seed=0).to_csv(place / "real.csv", index=False)
     datasets.visits(300, seed=1).to_csv(place / "holdout.csv", index=False)
-    assert main(["fit", str(place / "real.csv"), "--out", str(place / "m.loom"), "--model", "tvae", "--seed", "0",
-                 "--set", "epochs=3", "--set", "batch_size=50"]) == 0
+    assert (
+        main(
+            [
+                "fit",
+                str(place / "real.csv"),
+                "--out",
+                str(place / "m.loom"),
+                "--model",
+                "tvae",
+                "--seed",
+                "0",
+                "--set",
+                "epochs=3",
+                "--set",
+                "batch_size=50",
+            ]
+        )
+        == 0
+    )
     return place
 
 
@@ -47,8 +64,27 @@ def test_sample_to_standard_output_is_data_alone(folder, capsys):
 
 def test_sample_with_conditions(folder, tmp_path):
     out = tmp_path / "given.csv"
-    assert main(["sample", str(folder / "m.loom"), "--rows", "20", "--out", str(out), "--seed", "1",
-                 "--given", "ward=surgery", "--given", "age=50", "--given", "smoker=false"]) == 0
+    assert (
+        main(
+            [
+                "sample",
+                str(folder / "m.loom"),
+                "--rows",
+                "20",
+                "--out",
+                str(out),
+                "--seed",
+                "1",
+                "--given",
+                "ward=surgery",
+                "--given",
+                "age=50",
+                "--given",
+                "smoker=false",
+            ]
+        )
+        == 0
+    )
     frame = pd.read_csv(out)
     assert set(frame["ward"]) == {"surgery"}
     assert set(frame["age"]) == {50}
@@ -64,12 +100,43 @@ def test_verbs_on_rows(folder, tmp_path):
     assert main(["encode", model, real, "--out", str(tmp_path / "z.csv")]) == 0
     assert main(["score", model, real, "--out", str(tmp_path / "l.csv")]) == 0
     assert pd.read_csv(tmp_path / "l.csv")["log_prob"].notna().all()
-    assert main(["interpolate", model, "--from", f"{real}:3", "--to", real, "--steps", "4", "--out",
-                 str(tmp_path / "i.csv")]) == 0
+    assert (
+        main(
+            [
+                "interpolate",
+                model,
+                "--from",
+                f"{real}:3",
+                "--to",
+                real,
+                "--steps",
+                "4",
+                "--out",
+                str(tmp_path / "i.csv"),
+            ]
+        )
+        == 0
+    )
     assert len(pd.read_csv(tmp_path / "i.csv")) == 4
     pd.read_csv(real).head(3).to_csv(tmp_path / "three.csv", index=False)
-    assert main(["vary", model, str(tmp_path / "three.csv"), "--n", "2", "--strength", "0.3", "--out",
-                 str(tmp_path / "v.csv"), "--seed", "0"]) == 0
+    assert (
+        main(
+            [
+                "vary",
+                model,
+                str(tmp_path / "three.csv"),
+                "--n",
+                "2",
+                "--strength",
+                "0.3",
+                "--out",
+                str(tmp_path / "v.csv"),
+                "--seed",
+                "0",
+            ]
+        )
+        == 0
+    )
     assert len(pd.read_csv(tmp_path / "v.csv")) == 6
 
 
@@ -135,7 +202,9 @@ def test_a_mistake_gets_one_line_that_names_it_and_exit_code_2(folder, tmp_path,
 
 def test_debug_shows_the_traceback(tmp_path):
     run = subprocess.run(
-        [sys.executable, "-m", "synthloom", "info", str(tmp_path / "no.loom"), "--debug"], capture_output=True, text=True
+        [sys.executable, "-m", "synthloom", "info", str(tmp_path / "no.loom"), "--debug"],
+        capture_output=True,
+        text=True,
     )
     assert run.returncode == 1
     assert "Traceback" in run.stderr
@@ -158,7 +227,16 @@ def test_every_verb_explains_itself_and_its_options(verb, capsys):
 def test_fit_and_sample_are_the_same_bytes_in_two_processes(folder, tmp_path):
     for run in "ab":
         command = [sys.executable, "-m", "synthloom"]
-        fit = ["fit", str(folder / "real.csv"), "--out", str(tmp_path / f"{run}.loom"), "--seed", "3", "--set", "epochs=2"]
+        fit = [
+            "fit",
+            str(folder / "real.csv"),
+            "--out",
+            str(tmp_path / f"{run}.loom"),
+            "--seed",
+            "3",
+            "--set",
+            "epochs=2",
+        ]
         subprocess.run([*command, *fit], check=True, capture_output=True)
         sample = ["sample", str(tmp_path / f"{run}.loom"), "--rows", "50", "--seed", "4", "--out"]
         subprocess.run([*command, *sample, str(tmp_path / f"{run}.csv")], check=True, capture_output=True)
@@ -173,12 +251,31 @@ def test_ctrl_c_keeps_what_was_learnt_and_resume_goes_on(folder, tmp_path):
     import time
 
     def fit(name):
-        return [sys.executable, "-m", "synthloom", "fit", str(folder / "real.csv"), "--out", str(tmp_path / name),
-                "--seed", "3", "--set", "epochs=150", "--set", "patience=none", "--set", "batch_size=50"]
+        return [
+            sys.executable,
+            "-m",
+            "synthloom",
+            "fit",
+            str(folder / "real.csv"),
+            "--out",
+            str(tmp_path / name),
+            "--seed",
+            "3",
+            "--set",
+            "epochs=150",
+            "--set",
+            "patience=none",
+            "--set",
+            "batch_size=50",
+        ]
 
-    process = subprocess.Popen([*fit("a.loom"), "--log-csv", str(tmp_path / "log.csv")], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*fit("a.loom"), "--log-csv", str(tmp_path / "log.csv")], stderr=subprocess.PIPE, text=True
+    )
     deadline = time.time() + 120
-    while time.time() < deadline and not ((tmp_path / "log.csv").exists() and (tmp_path / "log.csv").stat().st_size > 300):
+    while time.time() < deadline and not (
+        (tmp_path / "log.csv").exists() and (tmp_path / "log.csv").stat().st_size > 300
+    ):
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGINT)
     said = process.communicate(timeout=120)[1]

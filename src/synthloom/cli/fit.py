@@ -27,7 +27,9 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped run of the same call was.")] = False,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
     log_csv: Annotated[Path | None, typer.Option("--log-csv", help="Write the training curves to this file.")] = None,
-    tensorboard: Annotated[Path | None, typer.Option("--tensorboard", help="Log to TensorBoard, in this folder.")] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option("--tensorboard", help="Log to TensorBoard, in this folder.")
+    ] = None,
     wandb: Annotated[str | None, typer.Option("--wandb", help="Log to Weights & Biases, in this project.")] = None,
     force: Force = False,
 ) -> None:
@@ -67,7 +69,9 @@ def run(
     for note in synthesizer.info_["notes"]:
         say(f"note: {note}")
     rows, best = synthesizer.info_["items"], synthesizer.info_["best_epoch"]
-    say(f"{out}: {synthesizer.model.name} of {rows:,} rows, best after {best} epochs (seed {synthesizer.info_['seed']})")
+    say(
+        f"{out}: {synthesizer.model.name} of {rows:,} rows, best after {best} epochs (seed {synthesizer.info_['seed']})"
+    )
 
 
 def _read_schema(path: Path) -> Any:

@@ -17,7 +17,9 @@ def run(model: ModelPath) -> None:
     history = synthesizer.history_
     if len(history):
         last = history.iloc[-1]
-        print("last epoch: " + ", ".join(f"{name} {last[name]:.4g}" for name in history if name not in ("epoch", "step")))
+        print(
+            "last epoch: " + ", ".join(f"{name} {last[name]:.4g}" for name in history if name not in ("epoch", "step"))
+        )
     print("\nknobs")
     for name, value in info["knobs"].items():
         print(f"  {name:20} {value}")

@@ -32,7 +32,8 @@ __all__ = [
 
 ModelPath = Annotated[Path, typer.Argument(help="A model file, written by `synthloom fit`.", show_default=False)]
 Out = Annotated[
-    str, typer.Option("--out", help="Where to write: .csv, .csv.gz, .parquet; - is standard output.", show_default=False)
+    str,
+    typer.Option("--out", help="Where to write: .csv, .csv.gz, .parquet; - is standard output.", show_default=False),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="The same seed gives the same output; none: new each time.")]
 Force = Annotated[bool, typer.Option("--force", help="Write over a file that is already there.")]
@@ -105,5 +106,7 @@ def read_row(place: str) -> pd.DataFrame:
         name, number = place, "0"
     frame = read_table(name)
     if int(number) >= len(frame):
-        raise UsageError(f"the row must be in the file, however: {name} has {len(frame)} rows and {number} was asked for")
+        raise UsageError(
+            f"the row must be in the file, however: {name} has {len(frame)} rows and {number} was asked for"
+        )
     return frame.iloc[[int(number)]]

@@ -74,10 +74,14 @@ class TableCodec:
         pairs = zip(self.schema_.names, self.columns_, strict=True)
         return {name: notice for name, column in pairs if (notice := column.notice())}
 
-    def encode(self, df: pd.DataFrame, *, strict: bool = False, partial: bool = False) -> TableBatch:
+    def encode(
+        self, df: pd.DataFrame, *, strict: bool = False, partial: bool = False, spread: bool = True
+    ) -> TableBatch:
         """Rows as a batch. What was never learnt is not known, or refused if `strict`.
 
-        With `partial` columns may be absent, and missing cells are unknown rather than known to be missing.
+        With `partial` columns may be absent, and missing cells are unknown rather than known to be missing. To train on,
+        whole numbers and ties are `spread` over the stretch that is theirs; to look at, they stand in its middle, and
+        what a row becomes depends on nothing but the row.
         """
         names = self._check_columns(df, partial)
         spoken = {i: k for k, i in enumerate(self._spoken)}
@@ -86,7 +90,7 @@ class TableCodec:
         for i, name in enumerate(self.schema_.names):
             if name not in names or (i not in spoken and not strict):
                 continue
-            encoded, present = self._encode_column(i, df.iloc[:, names[name]], strict)
+            encoded, present = self._encode_column(i, df.iloc[:, names[name]], strict, spread)
             if i not in spoken:
                 continue
             k = spoken[i]
@@ -115,7 +119,9 @@ class TableCodec:
             number = value[:, place[i]] if i in place else np.zeros(len(row), np.float32)
             parts.append(_as_series(column.decode(np.maximum(own, 0), number, row, seed), missing, field))
         frame = pd.concat(parts, axis=1)
-        frame.columns = pd.Index(self.schema_.names, name=self.schema_.columns_name)
+        names = self.schema_.names
+        # beside text pandas would turn a name of None into NaN
+        frame.columns = pd.Index(names, dtype=object if None in names else None, name=self.schema_.columns_name)
         frame.index.name = self.schema_.index_name
         return frame
 
@@ -157,14 +163,15 @@ class TableCodec:
         column = self.columns_[i]
         return Block(max(1, column.choices + self._has_missing(i)), column.numbered)
 
-    def _encode_column(self, i: int, series: pd.Series, strict: bool) -> tuple[Encoded, np.ndarray]:
+    def _encode_column(self, i: int, series: pd.Series, strict: bool, spread: bool) -> tuple[Encoded, np.ndarray]:
         present = series.notna().to_numpy(bool)
         cells = series[present].reset_index(drop=True)
         if not len(cells):
             return Encoded.choices(np.zeros(0, np.int64)), present
         field = self.schema_.fields[i]
+        stream = rng.generator(self.seed, "encode", i) if spread else rng.NO_CHANCE
         try:
-            return self.columns_[i].encode(cells, rng.generator(self.seed, "encode", i), strict=strict), present
+            return self.columns_[i].encode(cells, stream, strict=strict), present
         except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
             if isinstance(error, DataError):
                 raise

@@ -114,7 +114,7 @@ class TableSynthesizer(Synthesizer):
                 codes = (net.prior(len(c), learned=learned).draw() for c in torch.arange(rows).split(4096))
                 drawn = TableBatch.cat([net.generate(code).draw() for code in codes])
             else:
-                drawn = self._draw_given(self.codec_.encode(given, partial=True).to(self.device), learned)
+                drawn = self._draw_given(self.codec_.encode(given, partial=True, spread=False).to(self.device), learned)
         frame = self.codec_.decode(drawn, start=shard * SHARD, seed=seed)
         frame.index = pd.RangeIndex(shard * SHARD, shard * SHARD + rows, name=frame.index.name)
         return frame if given is None else _overwrite(frame, given)
@@ -125,7 +125,7 @@ class TableSynthesizer(Synthesizer):
     def encode(self, df: pd.DataFrame | Path | str) -> np.ndarray:
         """The latent of each row, without noise: an array with a row for each."""
         net = self._assert_fitted()
-        batch = self.codec_.encode(_as_frame(df))
+        batch = self.codec_.encode(_as_frame(df), spread=False)
         flat = [net.latent.flat(net.infer(part).mean).cpu() for part in self._in_batches(batch)]
         return torch.cat(flat).numpy() if flat else np.zeros((0, 0), np.float32)
 
@@ -134,7 +134,10 @@ class TableSynthesizer(Synthesizer):
         """The rows as the model remembers them: through the latent and back, the best guess for every cell."""
         net = self._assert_fitted()
         df = _as_frame(df)
-        parts = [net.generate(net.infer(part).mean).draw(temperature=0.0) for part in self._in_batches(self.codec_.encode(df))]
+        parts = [
+            net.generate(net.infer(part).mean).draw(temperature=0.0)
+            for part in self._in_batches(self.codec_.encode(df, spread=False))
+        ]
         return self._like(parts, df.index)
 
     @torch.inference_mode()
@@ -143,8 +146,10 @@ class TableSynthesizer(Synthesizer):
         net = self._assert_fitted()
         if steps < 2:
             raise UsageError(f"steps must be 2 or more, the ends included, however: steps={steps}")
-        ends = [net.infer(self.codec_.encode(_one_row(row))) for row in (row_a, row_b)]
-        way = [net.generate(ends[0].mix(ends[1], t).mean).draw(temperature=0.0) for t in np.linspace(0, 1, steps).tolist()]
+        ends = [net.infer(self.codec_.encode(_one_row(row), spread=False)) for row in (row_a, row_b)]
+        way = [
+            net.generate(ends[0].mix(ends[1], t).mean).draw(temperature=0.0) for t in np.linspace(0, 1, steps).tolist()
+        ]
         return self._like(way, pd.RangeIndex(steps))
 
     @torch.inference_mode()
@@ -154,7 +159,7 @@ class TableSynthesizer(Synthesizer):
         if not 0 <= strength <= 1:
             raise UsageError(f"strength must lie between 0 and 1, however: strength={strength}")
         frame = _one_row(rows) if not isinstance(rows, pd.DataFrame) else rows
-        batch = self.codec_.encode(frame)
+        batch = self.codec_.encode(frame, spread=False)
         batch = batch.take(torch.arange(len(batch)).repeat_interleave(n))
         parts = []
         with rng.seeded(rng.fresh_seed() if seed is None else seed, "vary"):
@@ -170,7 +175,7 @@ class TableSynthesizer(Synthesizer):
         Discrete cells count with their probability, numbers with the density of their place within a cell.
         """
         net = self._assert_fitted()
-        batch = self.codec_.encode(_as_frame(df))
+        batch = self.codec_.encode(_as_frame(df), spread=False)
         bounds = []
         with rng.seeded(seed, "log_prob"):
             for part in self._in_batches(batch):
@@ -229,7 +234,7 @@ class TableSynthesizer(Synthesizer):
                 raise DataError(f"column {name!r} is made anew for each row, so nothing can be given for it")
             columns[name] = pd.Series([value] * n, dtype=object if field.dtype == "category" else None)
         frame = pd.DataFrame(columns, index=range(n))
-        self.codec_.encode(frame.head(1), strict=True, partial=True)
+        self.codec_.encode(frame.head(1), strict=True, partial=True, spread=False)
         return frame
 
     # -- what the base asks for -------------------------------------------------------------------------------------
@@ -298,8 +303,11 @@ def _one_row(row: Any) -> pd.DataFrame:
 
 def _join(frames: list[pd.DataFrame], codec: TableCodec) -> pd.DataFrame:
     if not frames:
-        return codec.decode(TableBatch(*(torch.zeros(0, len(codec.spec.blocks), dtype=t) for t in
-                                         (torch.int64, torch.float32, torch.bool))))
+        return codec.decode(
+            TableBatch(
+                *(torch.zeros(0, len(codec.spec.blocks), dtype=t) for t in (torch.int64, torch.float32, torch.bool))
+            )
+        )
     return frames[0] if len(frames) == 1 else pd.concat(frames)
 
 
@@ -309,8 +317,10 @@ def _overwrite(frame: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:
         place = list(frame.columns).index(name)
         known = given[name].notna().to_numpy()
         column = frame.iloc[:, place].copy()
-        column[known] = given[name].to_numpy(object)[known] if column.dtype == object else (
-            given[name].astype(column.dtype).array[known]
+        column[known] = (
+            given[name].to_numpy(object)[known]
+            if column.dtype == object
+            else (given[name].astype(column.dtype).array[known])
         )
         frame.isetitem(place, column.astype(frame.dtypes.iloc[place]))
     return frame

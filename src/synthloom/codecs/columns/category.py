@@ -93,11 +93,14 @@ class CategoryColumn(Column):
         return f"{self.rare_values} rare values ({self.rare_rows} rows) {fate}"
 
     def state(self) -> dict[str, Any]:
-        return super().state() | {"values": [_key(value) for value in self.values]}
+        """Values as keys, because JSON has no infinity."""
+        levels = self.levels and self.levels | {"values": [_key(value) for value in self.levels["values"]]}
+        return super().state() | {"values": [_key(value) for value in self.values], "levels": levels}
 
     @classmethod
     def load(cls, state: dict[str, Any]) -> Self:
-        return cls(**state | {"values": [_value(key) for key in state["values"]]})
+        levels = state["levels"] and state["levels"] | {"values": [_value(key) for key in state["levels"]["values"]]}
+        return cls(**state | {"values": [_value(key) for key in state["values"]], "levels": levels})
 
 
 def _levels(dtype: pd.CategoricalDtype, kept: list[str], hide: bool) -> dict[str, Any]:
