@@ -4,7 +4,15 @@ Each message says what must hold, what was found, and what to do. A user's mista
 `AssertionError` is ours.
 """
 
-__all__ = ["DataError", "FileError", "ModelFileError", "NotFittedError", "SynthloomError", "TrainingError", "UsageError"]
+__all__ = [
+    "DataError",
+    "FileError",
+    "ModelFileError",
+    "NotFittedError",
+    "SynthloomError",
+    "TrainingError",
+    "UsageError",
+]
 
 
 class SynthloomError(Exception):

@@ -1,9 +1,9 @@
 """The contract between networks and everything that trains, samples and scores them.
 
-    q     = net.infer(batch)            a latent's posterior: draw, mean, kl, mix
-    like  = net.generate(q.draw())      a likelihood: log_prob, draw, mean
-    new   = net.generate(net.prior(100).draw()).draw()
-    parts = net.elbo(batch)             named parts, nats per item
+q     = net.infer(batch)            a latent's posterior: draw, mean, kl, mix
+like  = net.generate(q.draw())      a likelihood: log_prob, draw, mean
+new   = net.generate(net.prior(100).draw()).draw()
+parts = net.elbo(batch)             named parts, nats per item
 """
 
 from __future__ import annotations

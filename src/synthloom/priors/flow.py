@@ -64,8 +64,9 @@ class _Velocity(nn.Module):
 class FlowPrior(Prior):
     """Noise, moved for one unit of time along a learnt field of velocities, is a code.
 
-    Training stops after `steps` (fewer where 60 rounds of the codes are), after `seconds`, or once the tenth of the codes that is held back is no better
-    predicted: a network that goes on would learn the items by heart. What is kept is the running mean of its weights.
+    Training stops after `steps` (or 60 rounds of few codes), after `seconds`, or once the tenth of the codes that is
+    held back is no better predicted: a network that goes on would learn the items by heart. What is kept is the running
+    mean of its weights.
 
     >>> _ = torch.manual_seed(0)
     >>> prior = FlowPrior(size=2, width=32, steps=100)

@@ -88,7 +88,7 @@ class Synthesizer(ABC):
         self.net_ = net.eval()
         self._history = history
         self._fit_prior(batch, seed)
-        self.info_ = {
+        self.info_: dict[str, Any] = {
             "kind": self.kind,
             "model": self.model.name,
             "knobs": self.model.model_dump(mode="json"),
@@ -220,7 +220,7 @@ class Synthesizer(ABC):
         return next(self._assert_fitted().parameters()).device
 
     def _in_batches(self, batch: Any, size: int = _BATCH) -> list[Any]:
-        return [batch.take(index).to(self.device) for index in torch.arange(len(batch)).split(size)]
+        return [batch.take(index).to(self.device) for index in torch.split(torch.arange(len(batch)), size)]
 
     def _refuse_too_large(self, batch: Any) -> None:
         """Say no before the memory is gone: weights, their gradients and two moments, and one batch on its way."""

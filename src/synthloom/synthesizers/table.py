@@ -111,7 +111,7 @@ class TableSynthesizer(Synthesizer):
         net = self._assert_fitted()
         with rng.seeded(seed, "shard", shard):
             if given is None:
-                codes = (net.prior(len(c), learned=learned).draw() for c in torch.arange(rows).split(4096))
+                codes = (net.prior(len(c), learned=learned).draw() for c in torch.split(torch.arange(rows), 4096))
                 drawn = TableBatch.cat([net.generate(code).draw() for code in codes])
             else:
                 drawn = self._draw_given(self.codec_.encode(given, partial=True, spread=False).to(self.device), learned)
@@ -194,7 +194,7 @@ class TableSynthesizer(Synthesizer):
         """
         net = self.net_
         keys = torch.cat([given.choice_BC.double(), given.value_BC.double(), given.known_BC.double()], 1)
-        groups, group_B, count_G = torch.unique(keys, dim=0, return_inverse=True, return_counts=True)
+        groups, group_B = torch.unique(keys, dim=0, return_inverse=True)
         pool = max(512, _POOL // len(groups))
         drawn: list[TableBatch] = []
         order, shares = [], []
@@ -202,7 +202,7 @@ class TableSynthesizer(Synthesizer):
             member = torch.nonzero(group_B == g).flatten()
             tries = min(100_000, max(pool, 32 * len(member)))
             codes, logs = [], []
-            for part in torch.arange(tries).split(8192):
+            for part in torch.split(torch.arange(tries), 8192):
                 code = net.prior(len(part), learned=learned).draw()
                 codes.append(net.latent.flat(code))
                 logs.append(net.generate(code).log_prob(given.take(member[:1].expand(len(part)))))
