@@ -80,8 +80,8 @@ class TableCodec:
         """Rows as a batch. What was never learnt is not known, or refused if `strict`.
 
         With `partial` columns may be absent, and missing cells are unknown rather than known to be missing. To train
-        on, whole numbers and ties are `spread` over the stretch that is theirs; to look at, they stand in its middle, and
-        what a row becomes depends on nothing but the row.
+        on, whole numbers and ties are `spread` over the stretch that is theirs; to look at, they stand in its middle,
+        and what a row becomes depends on nothing but the row.
         """
         names = self._check_columns(df, partial)
         spoken = {i: k for k, i in enumerate(self._spoken)}
