@@ -109,6 +109,7 @@ class TableLikelihood:
         spoken_BC = batch.known_BC & (batch.choice_BC < head.numbered_C)
         return total_B - (nats_BC * spoken_BC).sum(1)
 
+    @torch.no_grad()
     def draw(self, given: TableBatch | None = None, temperature: float = 1.0) -> TableBatch:
         choice_BC = self._choose(given, temperature)
         value_BC = self.mean_BC
