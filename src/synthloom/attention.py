@@ -129,8 +129,8 @@ class Memory:
     value_BHNK: Tensor
     mask_B11N: Tensor | None
     variances: int = 0  # C: how many of the K coordinates are c
-    gram_HEE: Tensor | None = None  # W_k W_k^T and W_k W_v^T, where a component has one variance
-    lift_HEE: Tensor | None = None
+    see_HEG: Tensor | None = None  # from a query to what is scored with c: u itself, or what |u|^2 is made of
+    lift_HGE: Tensor | None = None  # from u (or a query) to the values of each head
 
     def take(self, index: Tensor) -> Memory:
         """The items at `index`, in that order: for beams, and for leaving finished items behind."""
@@ -166,16 +166,19 @@ class DenoisingAttention(nn.Module):
 
     def remember(self, mix: Mixture) -> Memory:
         m_BNP, c_BNC, b_BN = _canonical(mix, self.noise)
+        key_HEP, value_HEP = self._per_head(self.key), self._per_head(self.value)
         if c_BNC.shape[2] > 1:
-            return _memory(m_BNP[:, None], None, c_BNC, self.noise * b_BN, mix.mask_BN)
+            memory = _memory(m_BNP[:, None], None, c_BNC, self.noise * b_BN, mix.mask_BN)
+            # contiguous, because a step of few queries takes three times as long by the transpose of a matrix
+            return replace(memory, see_HEG=key_HEP, lift_HGE=value_HEP.mT.contiguous())
         key_BHNE = split_heads(self.key(m_BNP), self.heads)
         # without the bias: the weights add up to one (to zero, if nothing is there), so it is added after attending
         value_BHNE = split_heads(m_BNP @ self.value.weight.mT, self.heads)
         memory = _memory(key_BHNE, value_BHNE, c_BNC, self.noise * b_BN, mix.mask_BN)
         if c_BNC.shape[2] == 0:
             return memory
-        key_HEP, value_HEP = self._per_head(self.key), self._per_head(self.value)
-        return replace(memory, gram_HEE=key_HEP @ key_HEP.mT, lift_HEE=key_HEP @ value_HEP.mT)
+        # of u itself only |u|^2 = q.(W_k W_k^T) q and W_v u = (W_v W_k^T) q are needed
+        return replace(memory, see_HEG=key_HEP @ key_HEP.mT, lift_HGE=key_HEP @ value_HEP.mT)
 
     def forward(self, x_BMD: Tensor, memory: Memory) -> Tensor:
         q_BHME = split_heads(self.query(x_BMD), self.heads).to(memory.key_BHNK.dtype)
@@ -185,16 +188,16 @@ class DenoisingAttention(nn.Module):
         return value_BMD
 
     def _denoise(self, q_BHME: Tensor, memory: Memory) -> Tensor:
-        if memory.gram_HEE is not None and memory.lift_HEE is not None:
-            # one variance for all dimensions: of u itself only |u|^2 and W_v u are needed
-            half_BHM1 = 0.5 * (_by_head(q_BHME, memory.gram_HEE) * q_BHME).sum(3, keepdim=True)
-            value_BHME, c_BHM1 = _attend(q_BHME, _scored(half_BHM1, self.linear), memory, 1 / self.noise)
-            return torch.addcmul(value_BHME, c_BHM1, _by_head(q_BHME, memory.lift_HEE))
-        if memory.variances == 0:
+        if memory.see_HEG is None or memory.lift_HGE is None:
             return _attend(q_BHME, q_BHME[..., :0], memory, 1 / self.noise)[0]
-        u_BHMP = _by_head(q_BHME, self._per_head(self.key))
-        m_BHMP, c_BHMP = _attend(u_BHMP, _scored(0.5 * u_BHMP.square(), self.linear), memory, 1 / self.noise)
-        return _by_head(torch.addcmul(m_BHMP, c_BHMP, u_BHMP), self._per_head(self.value).mT)
+        seen_BHMG = _by_head(q_BHME, memory.see_HEG)
+        if memory.variances == 1:
+            half_BHM1 = 0.5 * (seen_BHMG * q_BHME).sum(3, keepdim=True)
+            value_BHME, c_BHM1 = _attend(q_BHME, _scored(half_BHM1, self.linear), memory, 1 / self.noise)
+            return torch.addcmul(value_BHME, c_BHM1, _by_head(q_BHME, memory.lift_HGE))
+        half_BHMP = 0.5 * seen_BHMG.square()
+        m_BHMP, c_BHMP = _attend(seen_BHMG, _scored(half_BHMP, self.linear), memory, 1 / self.noise)
+        return _by_head(torch.addcmul(m_BHMP, c_BHMP, seen_BHMG), memory.lift_HGE)
 
     def _per_head(self, linear: nn.Linear) -> Tensor:
         """A projection as one matrix per head [H, E, P]."""
