@@ -287,22 +287,24 @@ def test_a_nan_that_is_a_value_and_not_a_gap_comes_back():
     assert np.array_equal(out, df["x"].to_numpy(float), equal_nan=True)
 
 
-def test_the_state_is_plain_and_remembers_everything():
+@pytest.mark.parametrize("numbers", ["quantile", "gmm"])
+def test_the_state_is_plain_and_remembers_everything(numbers):
     df = pd.DataFrame({name: with_gaps(c) if name not in NEVER_MISSING else c for name, c in DTYPES.items()})
     df["id"] = [f"P-{i:05d}" for i in range(ROWS)]
     df["number"] = np.random.default_rng(0).lognormal(size=ROWS)
-    for numbers in ("quantile", "gmm"):
-        codec = TableCodec(Options(numbers=numbers)).fit(df)
-        document, arrays = codec.state()
-        again = TableCodec.load(json.loads(json.dumps(document, allow_nan=False)), arrays)
-        assert again.spec == codec.spec
-        assert again.notices == codec.notices
-        assert again.schema_ == codec.schema_
-        drawn = draw(codec, 300)
-        same(again.decode(drawn, start=7, seed=3), codec.decode(drawn, start=7, seed=3))
-        ours, theirs = codec.encode(df), again.encode(df)
-        assert all(torch.equal(getattr(ours, part), getattr(theirs, part)) for part in vars(ours))
-        assert all(array.dtype in (np.float64, np.int64) for array in arrays.values())
+    if numbers == "gmm":
+        df = df[["int64", "datetime64[us]", "number"]]
+    codec = TableCodec(Options(numbers=numbers)).fit(df)
+    document, arrays = codec.state()
+    again = TableCodec.load(json.loads(json.dumps(document, allow_nan=False)), arrays)
+    assert again.spec == codec.spec
+    assert again.notices == codec.notices
+    assert again.schema_ == codec.schema_
+    drawn = draw(codec, 300)
+    same(again.decode(drawn, start=7, seed=3), codec.decode(drawn, start=7, seed=3))
+    ours, theirs = codec.encode(df), again.encode(df)
+    assert all(torch.equal(getattr(ours, part), getattr(theirs, part)) for part in vars(ours))
+    assert all(array.dtype in (np.float64, np.int64) for array in arrays.values())
 
 
 def test_fitting_twice_is_the_same_and_the_order_of_rows_is_not_remembered():

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 from synthloom import rng
-from synthloom.codecs.columns import COLUMNS, RARE, Column, Encoded, Options, detect
+from synthloom.codecs.columns import COLUMNS, RARE, Column, Encoded, Options, detect, example
 from synthloom.codecs.columns.constant import ConstantColumn
 from synthloom.codecs.dtypes import cast, refuse_unsupported
 from synthloom.errors import DataError
@@ -177,7 +177,7 @@ class TableCodec:
                 raise
             raise DataError(
                 f"column {field.name!r} must hold what it held in training (a {field.type} of dtype {field.dtype}), "
-                f"however: it is {series.dtype} with cells like {cells.iloc[0]!r}"
+                f"however: it is {series.dtype} with cells like {example(cells)}"
             ) from error
 
     def _check_columns(self, df: pd.DataFrame, partial: bool) -> dict[Name, int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from synthloom.codecs.columns.base import RARE, Cells, Column, Encoded, Options
+from synthloom.codecs.columns.base import RARE, Cells, Column, Encoded, Options, example
 from synthloom.codecs.columns.boolean import BooleanColumn
 from synthloom.codecs.columns.category import CategoryColumn
 from synthloom.codecs.columns.constant import ConstantColumn
@@ -20,7 +20,7 @@ from synthloom.codecs.dtypes import dtype_name, hole_kind
 from synthloom.errors import DataError, UsageError
 from synthloom.schema import Field, Name
 
-__all__ = ["COLUMNS", "RARE", "Column", "Encoded", "Options", "detect"]
+__all__ = ["COLUMNS", "RARE", "Column", "Encoded", "Options", "detect", "example"]
 
 COLUMNS: dict[str, type[Column]] = {
     column.type: column

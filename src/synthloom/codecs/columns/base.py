@@ -17,7 +17,7 @@ import pandas as pd
 from synthloom.errors import UsageError
 from synthloom.schema import Field
 
-__all__ = ["RARE", "Cells", "Column", "Encoded", "Options"]
+__all__ = ["RARE", "Cells", "Column", "Encoded", "Options", "example"]
 
 RARE = 5
 """What fewer rows than this hold is rare, and not given out while protection is on."""
@@ -43,6 +43,11 @@ class Options:
         return RARE if self.protect else 1
 
 
+def example(present: pd.Series, where: np.ndarray | slice = slice(None)) -> str:
+    """The first of the cells there, as a message shows it."""
+    return repr(present[where].head(1).astype(object).iloc[0])
+
+
 @dataclass(frozen=True)
 class Cells:
     """The present cells of a column, with what several types ask about them, worked out once."""
@@ -59,7 +64,7 @@ class Cells:
             return {str} if len(self) else set()
         if self.present.dtype == object:
             return set(map(type, self.present))
-        return set(map(type, self.present.head(1).astype(object)))
+        return {type(self.present.iloc[0])} if len(self) else set()
 
     @cached_property
     def counts(self) -> pd.Series:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from synthloom.codecs.columns.base import Cells, Column, Encoded, Options
+from synthloom.codecs.columns.base import Cells, Column, Encoded, Options, example
 from synthloom.errors import DataError
 from synthloom.schema import Field
 
@@ -41,8 +41,8 @@ class BooleanColumn(Column):
             return Encoded.choices(present.to_numpy(bool).astype(np.int64))
         choice = present.astype(object).map(lambda cell: _WORDS.get(str(cell), -1)).to_numpy(np.int64)
         if strict and (choice < 0).any():
-            wrong = present[choice < 0].iloc[0]
-            raise DataError(f"column {present.name!r} must be given True or False, however: {wrong!r}")
+            wrong = example(present, choice < 0)
+            raise DataError(f"column {present.name!r} must be given True or False, however: {wrong}")
         return Encoded.choices(choice)
 
     def decode(self, choice: np.ndarray, value: np.ndarray, row: np.ndarray, seed: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from synthloom.codecs.columns.base import Cells, Column, Encoded, Options
+from synthloom.codecs.columns.base import Cells, Column, Encoded, Options, example
 from synthloom.codecs.dtypes import cast, dtype_name, holds_text
 from synthloom.errors import DataError
 from synthloom.schema import Field
@@ -63,15 +63,17 @@ class CategoryColumn(Column):
     def encode(self, present: pd.Series, rng: np.random.Generator, *, strict: bool) -> Encoded:
         code, keys = _factorize(present)
         exact = {_key(value): i for i, value in enumerate(self.values)}
-        # 3 is also found as 3.0, which it becomes beside a gap, and as "3", which it is on a command line
-        loose = {_text(value): i for i, value in reversed(list(enumerate(self.values)))}
-        place = np.array([exact.get(key, loose.get(_text(_value(key)), -1)) for key in keys], np.int64)
-        choice = place[code] if len(keys) else code
+        place = np.array([exact.get(key, -1) for key in keys], np.int64)
+        strange = np.flatnonzero(place < 0).tolist()
+        if strange:  # 3 is also found as 3.0, which it becomes beside a gap, and as "3", which it is on a command line
+            loose = {_text(value): i for i, value in reversed(list(enumerate(self.values)))}
+            place[strange] = [loose.get(_text(_value(keys[i])), -1) for i in strange]
+        choice = place[code]
         if strict and (choice < 0).any():
             shown = ", ".join(map(repr, self.values[:8])) + (", ..." if len(self.values) > 8 else "")
             raise DataError(
                 f"column {present.name!r} must be given a value that the model may give out, "
-                f"however: {present[choice < 0].iloc[0]!r}; known are {shown}"
+                f"however: {example(present, choice < 0)}; known are {shown}"
             )
         return Encoded.choices(np.where(choice < 0, len(self.values), choice) if self.other else choice)
 

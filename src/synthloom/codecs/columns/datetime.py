@@ -15,9 +15,9 @@ from synthloom.codecs.columns.ticks import TicksColumn
 from synthloom.errors import DataError
 from synthloom.schema import Field
 
-__all__ = ["DatetimeColumn"]
+__all__ = ["FORMATS", "DatetimeColumn"]
 
-_FORMATS = [
+FORMATS = [
     "%Y-%m-%d",
     "%Y-%m-%d %H:%M:%S",
     "%Y-%m-%dT%H:%M:%S",
@@ -119,7 +119,7 @@ def _find_format(distinct: pd.Series, field: Field) -> dict[str, Any] | None:
     if not asked and not all(any(letter.isdigit() for letter in text) for text in head.head(10)):
         return None
     said = field.facts.get("form")
-    for form in _FORMATS if said is None else [str(said)]:
+    for form in FORMATS if said is None else [str(said)]:
         if form == "%Y%m%d" and not asked:
             continue  # eight digits are more often a code than a date
         if _writes_back(head, form) and _writes_back(distinct, form):

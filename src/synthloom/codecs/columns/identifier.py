@@ -28,18 +28,18 @@ _DIGIT, _LOWER, _UPPER = "0123456789", "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJ
 _CLASSES = [
     _DIGIT[1:],
     _DIGIT,
-    _DIGIT + "abcdef",
-    _DIGIT + "ABCDEF",
     _LOWER,
     _UPPER,
+    _LOWER + _UPPER,
+    _DIGIT + "abcdef",
+    _DIGIT + "ABCDEF",
     _DIGIT + _LOWER,
     _DIGIT + _UPPER,
-    _LOWER + _UPPER,
     _DIGIT + _LOWER + _UPPER,
 ]
 _NAMES = re.compile(r"(^|[^a-z])(id|ids|uid|guid|uuid|key|nr|nbr|no|ref)$|[a-z](Id|ID|Key|Nr|No)$|^id[A-Z_]")
-_ROOM = 20
-"""An empty stretch must hold so many times as many identifiers as there are rows."""
+_ROOM = 2
+"""An empty stretch must hold so many times as many identifiers as there are real ones."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,11 @@ class IdentifierColumn(Column):
             gap, beyond = _empty_stretches(present)
             stretches = ([list(_inside(*gap, rng))] if gap else []) + ([list(beyond)] if beyond else [])
             return cls(distinct, keys, stretches, [], 0)
-        counts = present.astype(object).value_counts(sort=False)
-        text, rows = pd.Series(counts.index, dtype=object), counts.to_numpy()
-        outline = text.str.replace(r"[0-9A-Za-z]", "a", regex=True)
+        real, rows = np.unique(present.to_numpy(object), return_counts=True)
+        text = pd.Series(real, dtype=object)
+        outline, outlines = pd.factorize(text.str.replace(r"[0-9A-Za-z]", "a", regex=True).to_numpy(object))
         shapes = []
-        for _, group in text.groupby(outline, sort=True):
+        for _, group in text.groupby(outline):
             places = _places(group) if len(group) >= RARE else None
             if places:
                 shapes.append(_shape(places, group, int(rows[group.index].sum()), keys, rng))
@@ -90,7 +90,7 @@ class IdentifierColumn(Column):
             group = text[text.str.fullmatch(rf"[A-Z][a-z]{{{length - 1}}}")]
             shapes = [_shape([_UPPER] + [_LOWER] * (length - 1), group, 1, keys, rng)]
         shapes.sort(key=lambda shape: -shape["share"])
-        return cls(distinct, keys, [], shapes, _free_digits(shapes[0]["places"], set(outline)))
+        return cls(distinct, keys, [], shapes, _free_digits(shapes[0]["places"], outlines))
 
     @property
     def choices(self) -> int:
@@ -242,7 +242,7 @@ def _counter(places: list[str]) -> tuple[int, int]:
     return -at, width
 
 
-def _free_digits(places: list[str], outlines: set[str]) -> int:
+def _free_digits(places: list[str], outlines: np.ndarray) -> int:
     """So many digits in the counting place that no real value looks like that, nor with more."""
     at, width = _counter(places)
     outline = "".join("a" if p[0] in _CLASSES[-1] else p for p in places)

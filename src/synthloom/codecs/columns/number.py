@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from synthloom.codecs.columns.base import Cells, Column, Encoded, Options
+from synthloom.codecs.columns.base import Cells, Column, Encoded, Options, example
 from synthloom.codecs.columns.scales import SCALES, Scale, load_scale
 from synthloom.codecs.columns.ticks import distance, middle, restore
 from synthloom.errors import DataError, UsageError
@@ -67,7 +67,7 @@ class NumberColumn(Column):
         number, odd = _split(present, form)
         kind = number.dtype.kind
         odds = [str(mark) for mark, count in odd.value_counts().items() if count >= options.fewest]
-        if not len(number):
+        if len(number) < options.fewest:  # the rest being odd
             return cls(None, odds, form, kind, decimals, False, 0, 0)
         origin, exponent, whole = 0, 0, True
         if kind in "iu":
@@ -108,8 +108,8 @@ class NumberColumn(Column):
             place = odd.map({mark: self._own + i for i, mark in enumerate(self.odd)}).fillna(-1)
             choice[present.index.get_indexer(odd.index)] = place.astype(np.int64)
         if strict and (choice < 0).any():
-            wrong = present[choice < 0].iloc[0]
-            raise DataError(f"a value of column {present.name!r} must be one that can be learnt, however: {wrong!r}")
+            wrong = example(present, choice < 0)
+            raise DataError(f"a value of column {present.name!r} must be one that the model knows, however: {wrong}")
         return Encoded(np.maximum(choice, 0), value, choice >= 0)
 
     def decode(self, choice: np.ndarray, value: np.ndarray, row: np.ndarray, seed: int) -> np.ndarray:
@@ -135,8 +135,8 @@ class NumberColumn(Column):
     def _lay(self, number: np.ndarray) -> np.ndarray:
         """Numbers as the scale sees them."""
         if self.kind in "iu":
-            if number.dtype.kind == "f":  # an integer beside a gap, or a fraction where integers are wanted
-                number = restore(number, 0, np.int64 if self.kind == "i" else np.uint64)
+            if number.dtype.kind == "f":  # integers beside a gap, or fractions where integers are wanted
+                return np.asarray(np.rint(number) - self.origin)
             return distance(number, self.origin)
         if self.whole:
             return np.asarray(np.rint(number.astype(np.float64) * 10.0 ** (self.decimals or 0)))

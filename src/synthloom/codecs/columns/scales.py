@@ -280,7 +280,8 @@ class MixtureScale:
         if low == high:
             return cls(whole, low, high, np.array([low]), np.ones(1), np.ones(1))
         x = np.clip(x, low, high)
-        centre, spread = x.mean(), x.std()
+        centre = x.mean()
+        spread = (high - low) * ((x - centre) / (high - low)).std()  # whose squares cannot vanish
         mixture = BayesianGaussianMixture(
             n_components=min(10, len(np.unique(x))),
             weight_concentration_prior_type="dirichlet_process",

@@ -54,13 +54,12 @@ def restore(x: np.ndarray, origin: int, dtype: Any, step: int = 1) -> np.ndarray
     >>> restore(np.array([1.0, 7.0, 1e30]), 2**62, np.int64) - 2**62
     array([                  1,                   7, 4611686018427387903])
     """
-    bounds = np.iinfo(dtype)
-    steps = np.clip(np.rint(x), -(2.0**63), 2.0**63 - 1024).astype(np.int64)
-    near = (steps.view(np.uint64) * np.uint64(step) + np.uint64(origin % 2**64)).view(dtype)
-    rough = np.asarray(x * step + origin)
-    near[rough >= float(bounds.max)] = bounds.max
-    near[rough <= float(bounds.min)] = bounds.min
-    return np.asarray(near)
+    most = 2.0**63 - 1024
+    far = np.clip(np.rint(x), -most // step, most // step).astype(np.int64) * step
+    near = np.asarray((far.view(np.uint64) + np.uint64(origin % 2**64)).view(dtype))
+    near[(far > 0) & (near < origin)] = np.iinfo(dtype).max  # what wrapped around
+    near[(far < 0) & (near > origin)] = np.iinfo(dtype).min
+    return near
 
 
 @dataclass(frozen=True)
@@ -88,9 +87,10 @@ class TicksColumn(Column):
         stamps = cls._read(present, form)
         unit = np.datetime_data(stamps.dtype)[0]
         ticks = stamps.astype(np.int64)
-        step = coarsest(ticks - ticks.min(), unit)
+        first = int(ticks.min())
+        step = coarsest(ticks.view(np.uint64) - np.uint64(first % 2**64), unit)
         # an origin between the ends, from which every tick is a whole number of steps
-        origin = middle(ticks, options) // step * step + int(ticks[0]) % step
+        origin = middle(ticks, options) // step * step + first % step
         return cls(
             SCALES[options.numbers].fit(distance(ticks, origin, step), True, options, rng), origin, step, unit, form
         )
