@@ -21,6 +21,9 @@ class Prior(nn.Module, ABC):
     With `condition` > 0 every code comes with so many numbers that it may depend on: its length, its label.
     """
 
+    seconds: float | None = None
+    """How long fitting may take; what takes a moment anyway need not look at it."""
+
     def __init__(self, size: int, condition: int = 0) -> None:
         super().__init__()
         self.size, self.condition = size, condition

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -63,6 +64,8 @@ class Synthesizer(ABC):
         batch = self._learn_codec(data, seed)
         self._refuse_too_large(batch)
         settings = self.model.settings(seed)
+        if settings.max_time and PRIORS[self.model.prior]:
+            settings = replace(settings, max_time=0.8 * settings.max_time)
         with rng.seeded(seed, "network"):
             net = self.model.build(self._spec())
         count = round(self.model.validation * len(batch)) if len(batch) >= 50 else 0
@@ -189,13 +192,15 @@ class Synthesizer(ABC):
         code_NF = self._codes(batch, seed)
         prior = kind(code_NF.shape[1]).to(self.device)
         parameters = sum(p.numel() for p in prior.parameters())
+        # of a bounded time the network's training had four fifths
+        prior.seconds = self.model.max_time and self.model.max_time / 5
         with rng.seeded(seed, "prior"), devices.threads(self.model.threads, parameters):
             prior.fit(code_NF)
         self.net_.learned_prior = prior
 
     def _examine(self, batch: Any, seed: int) -> list[str]:
         """What is wrong with the latent, in words."""
-        few = batch.take(torch.arange(min(len(batch), _BATCH)))
+        few = batch.take(torch.arange(min(len(batch), 1000)))
         with torch.inference_mode(), rng.seeded(seed, "examine"):
             drawn_NF = self.net_.latent.flat(self.net_.prior(len(few)).draw())
         return [str(finding) for finding in health.check_codes(self._codes(few, seed), drawn_NF)]
