@@ -363,6 +363,7 @@ def test_partial_frames_say_only_what_they_hold():
         ({"when": [pd.Timestamp("1900-01-01")]}, "between 2024-02-27"),
         ({"when": ["yesterday-ish"]}, "'when'"),
         ({"when": [3.5j]}, "'when'"),
+        ({"when": pd.Series(["9999-01-01"]).astype("datetime64[s]")}, "'when'"),
     ],
 )
 def test_what_was_never_learnt_is_refused_when_it_matters(given, word):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from synthloom.codecs.columns.base import Cells, Column, Encoded, Options, example
-from synthloom.codecs.columns.scales import SCALES, Scale, load_scale
+from synthloom.codecs.columns.scales import SCALES, Scale, load_scale, reach
 from synthloom.codecs.columns.ticks import distance, middle, restore
 from synthloom.errors import DataError, UsageError
 from synthloom.schema import Field
@@ -66,14 +66,15 @@ class NumberColumn(Column):
         form, decimals = str(field.facts["form"]), field.facts["decimals"]
         number, odd = _split(present, form)
         kind = number.dtype.kind
-        odds = [str(mark) for mark, count in odd.value_counts().items() if count >= options.fewest]
+        marks = odd.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+        odds = [str(mark) for mark, count in marks.items() if count >= options.fewest]
         if len(number) < options.fewest:  # the rest being odd
             return cls(None, odds, form, kind, decimals, False, 0, 0)
         origin, exponent, whole = 0, 0, True
         if kind in "iu":
             origin = middle(number.to_numpy(), options)
         else:
-            largest = float(number.abs().max())
+            largest = max(map(abs, reach(number.to_numpy(), options)))
             whole = decimals is not None and largest * 10.0**decimals < _EXACT
             exponent = 0 if whole else int(np.frexp(largest)[1])
         bare = cls(None, odds, form, kind, decimals, whole, origin, exponent)
@@ -140,7 +141,8 @@ class NumberColumn(Column):
             return distance(number, self.origin)
         if self.whole:
             return np.asarray(np.rint(number.astype(np.float64) * 10.0 ** (self.decimals or 0)))
-        x = np.ldexp(number.astype(np.float64), -self.exponent)
+        with np.errstate(over="ignore"):  # far beyond what may be given out
+            x = np.ldexp(number.astype(np.float64), -self.exponent)
         return np.where(np.abs(x) < _DUST, 0.0, x)
 
     def _leave(self, x: np.ndarray) -> np.ndarray:
@@ -202,7 +204,7 @@ def is_written_number(cells: Cells) -> bool:
 def _split(present: pd.Series, form: str) -> tuple[pd.Series, pd.Series]:
     """Numbers to reckon with (int64, uint64 or float64), and the odd ones as words."""
     if form in ("text", "fixed", "trimmed"):
-        text = present.astype(object).map(str).astype(object)
+        text = pd.Series([str(cell) for cell in present], present.index, dtype=object)
         plain = text.str.fullmatch(r"-?(0|[1-9]\d{0,14})(\.\d{1,9})?").to_numpy(bool)
         return text[plain].astype(np.float64), text[~plain]
     number = pd.Series(_as_numbers(present), present.index)
@@ -241,13 +243,11 @@ def _decimals(present: pd.Series, form: str) -> int | None:
     number = _split(present, form)[0].to_numpy()
     if number.dtype.kind in "iu":
         return 0
-    size = getattr(present.dtype, "itemsize", 8) if present.dtype != object else 8
-    narrow = {2: np.float16, 4: np.float32}.get(size, np.float64)
+    narrow = {2: np.float16, 4: np.float32}.get(present.dtype.itemsize, np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         for decimals in range(7):
-            if (np.abs(number) < _EXACT / 10.0**decimals).all() and (
-                np.round(number, decimals).astype(narrow) == number
-            ).all():
+            exact = np.abs(number) < _EXACT / 10.0**decimals
+            if (exact & (np.round(number, decimals).astype(narrow) == number)).all():
                 return decimals
     return None
 

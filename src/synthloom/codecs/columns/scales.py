@@ -73,7 +73,7 @@ def reach(x: np.ndarray, options: Options) -> tuple[float, float]:
     if len(x) >= 3 * k:
         ordered = np.partition(x, (k - 1, 2 * k - 2, len(x) - 2 * k + 1, len(x) - k))
         ends += [float(_mean(ordered[k - 1 : 2 * k - 1])), float(_mean(ordered[len(x) - 2 * k + 1 : len(x) - k + 1]))]
-    ends = ends or [float(x.mean())]
+    ends = ends or [float(_mean(x))]
     return min(ends), max(ends)
 
 
@@ -221,8 +221,8 @@ def _knots(x: np.ndarray, whole: bool, fewest: int) -> tuple[np.ndarray, np.ndar
 
 
 def _mean(x: np.ndarray) -> np.ndarray:
-    """Means over the last axis; of equal numbers, exactly that number."""
-    return np.asarray(np.clip(x.mean(-1), x.min(-1), x.max(-1)))
+    """Means over the last axis, of even the largest floats; of equal numbers, exactly that number."""
+    return np.asarray(np.clip((x / x.shape[-1]).sum(-1), x.min(-1), x.max(-1)))
 
 
 def _half_width(x: np.ndarray, whole: bool) -> np.ndarray:

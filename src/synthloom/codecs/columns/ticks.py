@@ -104,7 +104,8 @@ class TicksColumn(Column):
         return self.scale.cells
 
     def encode(self, present: pd.Series, rng: np.random.Generator, *, strict: bool) -> Encoded:
-        ticks = self._read(present, self.form).astype(f"{self._dtype}[{self.unit}]").astype(np.int64)
+        stamps = pd.Series(self._read(present, self.form)).astype(f"{self._dtype}[{self.unit}]")  # refuses to overflow
+        ticks = stamps.to_numpy().astype(np.int64)
         x = distance(ticks, self.origin, self.step)
         if strict and ((x < self.scale.low) | (x > self.scale.high)).any():
             low, high = self._leave(np.array([self.scale.low, self.scale.high]))
