@@ -149,3 +149,24 @@ def test_rows_are_read_as_if_one_hot():
             want[r] += reader.choice.weight[start + slot]
     want += reader.value(batch.value_BC * known)
     assert torch.allclose(reader(batch), want, atol=1e-6)
+
+
+def test_calibrated_draws_have_the_columns_frequencies():
+    """Codes that lie elsewhere than the rows' own tilt every column; a few calls set them straight."""
+    spec = TableSpec((Block(3), Block(6, numbered=2), Block(2)))
+    head, batch = a_head(spec), a_batch(spec, 4000)
+    features = torch.randn(4000, 6) + 1
+    rare = torch.rand(4000) < 0.8
+    batch.choice_BC[rare, 0] = 2
+    want = torch.bincount(batch.choice_BC[:, 0], minlength=3) / 4000
+
+    def off():
+        with torch.no_grad(), seeded(1, "draw"):
+            return (torch.bincount(head(features).draw().choice_BC[:, 0], minlength=3) / 4000 - want).abs().max()
+
+    before = off()
+    for _ in range(5):
+        with torch.no_grad():
+            head.calibrate(batch, head(features))
+    assert before > 0.1
+    assert off() < 0.03

@@ -62,14 +62,31 @@ class TableHead(nn.Module):
     @torch.no_grad()
     def start_at(self, batch: TableBatch) -> None:
         """Begin with the columns' own frequencies: what is left to learn is how they depend on each other."""
-        biases = []
+        self.logits.bias.copy_(self._log_frequencies(batch))
+
+    @torch.no_grad()
+    def calibrate(self, batch: TableBatch, like: TableLikelihood) -> None:
+        """Move the biases so that `like`, on average, has the columns' own frequencies.
+
+        Draws of the prior are not where the rows' own codes lie, and every column is a little off for it. One call
+        takes most of that away, a few take nearly all.
+        """
+        had = torch.cat([part.softmax(2).mean(0).flatten() for part in like.logits_BGK])
+        first = torch.cat([torch.full((size,), d[3] == 0) for size, members in self.groups for d in members])
+        wanted = self._log_frequencies(batch).to(had)
+        change = wanted - had.clamp(min=0.1 / len(batch)).log()
+        self.logits.bias += torch.where(first.to(had.device) & (self.absent == 0), change, 0)
+
+    def _log_frequencies(self, batch: TableBatch) -> Tensor:
+        """How often each digit of each column occurs, in the order of the logits."""
+        logs = []
         for size, members in self.groups:
             for column, divisor, base, _ in members:
                 known = batch.known_BC[:, column]
                 digit = batch.choice_BC[known, column] // divisor % base
                 count = torch.bincount(digit, minlength=size)[:size] + 0.5  # half a row for what was never seen
-                biases.append((count / count[:base].sum()).log())
-        self.logits.bias.copy_(torch.cat(biases))
+                logs.append((count / count[:base].sum()).log())
+        return torch.cat(logs)
 
     def forward(self, features: Tensor) -> TableLikelihood:
         logits = F.linear(features, self.logits.weight, self.logits.bias + self.absent).float()

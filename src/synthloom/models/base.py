@@ -67,6 +67,9 @@ class Model(BaseModel, ABC):
     def prepare(self, net: VAE, batch: Any) -> None:
         """Whatever a fresh network may take from the training items before the first step."""
 
+    def finish(self, net: VAE, batch: Any) -> None:
+        """Whatever a trained network may still take from the training items before the first draw."""
+
     @abstractmethod
     def schedule(self) -> Schedule:
         """How the weight of the KL moves over the course of training."""

@@ -9,11 +9,11 @@ from pydantic import Field
 from torch import nn
 
 from synthloom.latents.gaussian import GaussianLatent
-from synthloom.likelihoods.table import TableHead
+from synthloom.likelihoods.table import TableHead, TableLikelihood
 from synthloom.models.base import TableModel
 from synthloom.nets.mlp import mlp
 from synthloom.nets.rows import RowReader
-from synthloom.spec import TableSpec
+from synthloom.spec import TableBatch, TableSpec
 from synthloom.training import Constant, Linear, Schedule, Settings
 from synthloom.vae import VAE
 
@@ -57,3 +57,9 @@ class TVAE(TableModel):
 
     def settings(self, seed: int) -> Settings:
         return replace(super().settings(seed), weight_decay=self.l2scale)
+
+    def finish(self, net: VAE, batch: TableBatch) -> None:
+        for _ in range(5):
+            like = net.generate(net.prior(8192).draw())
+            assert isinstance(like, TableLikelihood)
+            like.head.calibrate(batch, like)

@@ -91,6 +91,8 @@ class Synthesizer(ABC):
         self.net_ = net.eval()
         self._history = history
         self._fit_prior(batch, seed)
+        with torch.no_grad(), rng.seeded(seed, "finish"):
+            self.model.finish(net, batch.to(self.device))
         self.info_: dict[str, Any] = {
             "kind": self.kind,
             "model": self.model.name,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -17,7 +18,7 @@ import pandas as pd
 from synthloom.errors import UsageError
 from synthloom.schema import Field
 
-__all__ = ["RARE", "Cells", "Column", "Encoded", "Options", "example"]
+__all__ = ["RARE", "Cells", "Column", "Encoded", "Options", "example", "tell_apart"]
 
 RARE = 5
 """What fewer rows than this hold is rare, and not given out while protection is on."""
@@ -46,6 +47,16 @@ class Options:
 def example(present: pd.Series, where: np.ndarray | slice = slice(None)) -> str:
     """The first of the cells there, as a message shows it."""
     return repr(present[where].head(1).astype(object).iloc[0])
+
+
+def tell_apart(cells: Iterable[str]) -> tuple[np.ndarray, list[str]]:
+    """Which of the distinct texts each cell is, and these; pandas 2 confuses those that differ after a NUL only.
+
+    >>> tell_apart(["b", "a", "b"])
+    (array([0, 1, 0]), ['b', 'a'])
+    """
+    seen: dict[str, int] = {}
+    return np.fromiter((seen.setdefault(cell, len(seen)) for cell in cells), np.int64), list(seen)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from synthloom.codecs.columns.base import Cells, Column, Encoded, Options, example
+from synthloom.codecs.columns.base import Cells, Column, Encoded, Options, example, tell_apart
 from synthloom.codecs.dtypes import cast, dtype_name, holds_text
 from synthloom.errors import DataError
 from synthloom.schema import Field
@@ -118,11 +118,8 @@ def _levels(dtype: pd.CategoricalDtype, kept: list[str], hide: bool) -> dict[str
 
 def _factorize(present: pd.Series) -> tuple[np.ndarray, list[str]]:
     """Which distinct value each cell holds, and the keys of the distinct values."""
-    if present.dtype == object and set(map(type, present)) != {str}:  # 1, 1.0 and True are equal, and must not be here
-        told_apart = np.empty(len(present), dtype=object)
-        told_apart[:] = [_key(value) for value in present]
-        code, distinct = pd.factorize(told_apart)
-        return code.astype(np.int64), distinct.tolist()
+    if isinstance(present.dtype, pd.StringDtype) or present.dtype == object:
+        return tell_apart(_key(cell) for cell in present.to_numpy(object))  # 1, 1.0 and True are equal, and not the same
     code, distinct = pd.factorize(present)
     return code.astype(np.int64), [_key(value) for value in distinct]
 

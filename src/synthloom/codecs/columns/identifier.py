@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from synthloom import rng as seeds
-from synthloom.codecs.columns.base import RARE, Cells, Column, Options
+from synthloom.codecs.columns.base import RARE, Cells, Column, Options, tell_apart
 from synthloom.codecs.columns.number import is_written_number
 from synthloom.errors import DataError
 from synthloom.schema import Field
@@ -71,15 +71,15 @@ class IdentifierColumn(Column):
 
     @classmethod
     def fit(cls, present: pd.Series, field: Field, options: Options, rng: np.random.Generator) -> Self:
-        distinct = 1.0 if field.facts["unique"] else present.nunique() / len(present)
+        real, rows = np.unique(present.to_numpy(object), return_counts=True)
+        distinct = 1.0 if field.facts["unique"] else len(real) / len(present)
         keys = [int(key) for key in rng.integers(1, 2**62, 4)]
         if pd.api.types.is_integer_dtype(present.dtype):
             gap, beyond = _empty_stretches(present)
             stretches = ([list(_inside(*gap, rng))] if gap else []) + ([list(beyond)] if beyond else [])
             return cls(distinct, keys, stretches, [], 0)
-        real, rows = np.unique(present.to_numpy(object), return_counts=True)
         text = pd.Series(real, dtype=object)
-        outline, outlines = pd.factorize(text.str.replace(r"[0-9A-Za-z]", "a", regex=True).to_numpy(object))
+        outline, outlines = tell_apart(text.str.replace(r"[0-9A-Za-z]", "a", regex=True))
         shapes = []
         for _, group in text.groupby(outline):
             places = _places(group) if len(group) >= RARE else None
@@ -242,7 +242,7 @@ def _counter(places: list[str]) -> tuple[int, int]:
     return -at, width
 
 
-def _free_digits(places: list[str], outlines: np.ndarray) -> int:
+def _free_digits(places: list[str], outlines: list[str]) -> int:
     """So many digits in the counting place that no real value looks like that, nor with more."""
     at, width = _counter(places)
     outline = "".join("a" if p[0] in _CLASSES[-1] else p for p in places)
