@@ -75,7 +75,7 @@ class TableHead(nn.Module):
         first = torch.cat([torch.full((size,), d[3] == 0) for size, members in self.groups for d in members])
         wanted = self._log_frequencies(batch).to(had)
         change = wanted - had.clamp(min=0.1 / len(batch)).log()
-        self.logits.bias += torch.where(first.to(had.device) & (self.absent == 0), change, 0)
+        self.logits.bias.add_(torch.where(first.to(had.device) & (self.absent == 0), change, 0))
 
     def _log_frequencies(self, batch: TableBatch) -> Tensor:
         """How often each digit of each column occurs, in the order of the logits."""
