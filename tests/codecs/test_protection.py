@@ -103,7 +103,7 @@ FORMS = {
     "moment": lambda x: pd.Series(pd.Timestamp("2000-01-01") + pd.to_timedelta(np.rint(x * 100), unit="s")),
     "day": lambda x: pd.Series([dt.date(1900, 1, 1) + dt.timedelta(int(v) // 7) for v in x], dtype=object),
     "date text": lambda x: pd.Series(
-        (pd.Timestamp("1900-01-01") + pd.to_timedelta(x // 7, unit="D")).strftime("%d.%m.%Y")
+        (pd.Timestamp("1900-01-01") + pd.to_timedelta(np.minimum(x // 7, 90_000), unit="D")).strftime("%d.%m.%Y")
     ),
     "span": lambda x: pd.Series(pd.to_timedelta(np.rint(x * 100), unit="s")),
 }

@@ -55,8 +55,10 @@ def tell_apart(cells: Iterable[str]) -> tuple[np.ndarray, list[str]]:
     >>> tell_apart(["b", "a", "b"])
     (array([0, 1, 0]), ['b', 'a'])
     """
-    seen: dict[str, int] = {}
-    return np.fromiter((seen.setdefault(cell, len(seen)) for cell in cells), np.int64), list(seen)
+    cells = list(cells)
+    distinct = list(dict.fromkeys(cells))
+    place = {cell: i for i, cell in enumerate(distinct)}
+    return np.fromiter(map(place.__getitem__, cells), np.int64, len(cells)), distinct
 
 
 @dataclass(frozen=True)

@@ -118,9 +118,12 @@ def _levels(dtype: pd.CategoricalDtype, kept: list[str], hide: bool) -> dict[str
 
 def _factorize(present: pd.Series) -> tuple[np.ndarray, list[str]]:
     """Which distinct value each cell holds, and the keys of the distinct values."""
-    if isinstance(present.dtype, pd.StringDtype) or present.dtype == object:
-        return tell_apart(_key(cell) for cell in present.to_numpy(object))  # 1, 1.0 and True are equal, and not the same
-    code, distinct = pd.factorize(present)
+    if present.dtype != object and getattr(present.dtype, "storage", "") != "python":
+        code, distinct = pd.factorize(present)
+    elif set(map(type, cells := present.tolist())) - {str}:
+        return tell_apart(map(_key, cells))  # 1, 1.0 and True are equal, and not the same
+    else:
+        code, distinct = tell_apart(cells)
     return code.astype(np.int64), [_key(value) for value in distinct]
 
 
