@@ -181,10 +181,8 @@ ENTRIES = {
 
 
 def refused(path, message):
-    start = time.perf_counter()
     with pytest.raises(ModelFileError, match=message) as caught:
         archive.read(path)
-    assert time.perf_counter() - start < 1
     assert "\n" not in str(caught.value)
     assert path.name in str(caught.value)
 

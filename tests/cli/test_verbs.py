@@ -262,11 +262,11 @@ def test_ctrl_c_keeps_what_was_learnt_and_resume_goes_on(folder, tmp_path):
             "--seed",
             "3",
             "--set",
-            "epochs=150",
+            "epochs=60",
             "--set",
             "patience=none",
             "--set",
-            "batch_size=50",
+            "batch_size=10",
         ]
 
     process = subprocess.Popen(
@@ -274,7 +274,7 @@ def test_ctrl_c_keeps_what_was_learnt_and_resume_goes_on(folder, tmp_path):
     )
     deadline = time.time() + 120
     while time.time() < deadline and not (
-        (tmp_path / "log.csv").exists() and (tmp_path / "log.csv").stat().st_size > 300
+        (tmp_path / "log.csv").exists() and (tmp_path / "log.csv").stat().st_size > 60
     ):
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGINT)

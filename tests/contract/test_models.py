@@ -197,7 +197,7 @@ def test_too_large_is_refused_with_numbers_before_anything_is_allocated(real):
 
 @pytest.mark.parametrize("prior", ["mixture", "flow"])
 def test_a_learned_prior_is_drawn_from_saved_and_can_be_passed_over(real, tmp_path, prior):
-    table = sl.TableSynthesizer("tvae", seed=0, epochs=2, embedding_dim=4, prior=prior).fit(real)
+    table = sl.TableSynthesizer("tvae", seed=0, epochs=2, embedding_dim=4, prior=prior, max_time=5).fit(real)
     table.save(tmp_path / "m.loom")
     again = sl.load(tmp_path / "m.loom")
     pd.testing.assert_frame_equal(again.sample(50, seed=1), table.sample(50, seed=1))
