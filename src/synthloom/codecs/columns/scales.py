@@ -60,19 +60,20 @@ class Scale(Protocol):
 def reach(x: np.ndarray, options: Options) -> tuple[float, float]:
     """The smallest and the largest number that may be given out.
 
-    Under protection no end is the value of a few rows: it is a value that five rows hold, or the mean of the fifth to
-    the ninth, whichever lies further out; and in a crowd too small for either the middle alone.
+    Under protection no end is the value of a few rows: it is a value that five rows hold, or halfway between the fifth
+    and the mean of the fifth to the ninth, whichever lies further out; in a crowd too small for either, the mean alone.
 
     >>> x = np.array([-900.0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 12, 12, 12, 12, 900])
     >>> reach(x, Options()), reach(x, Options(protect=False))
-    ((6.0, 12.0), (-900.0, 900.0))
+    ((5.0, 12.0), (-900.0, 900.0))
     """
     k = options.fewest
     value, count = np.unique(x, return_counts=True)
     ends = value[count >= k].tolist()
     if len(x) >= 3 * k:
         ordered = np.partition(x, (k - 1, 2 * k - 2, len(x) - 2 * k + 1, len(x) - k))
-        ends += [float(_mean(ordered[k - 1 : 2 * k - 1])), float(_mean(ordered[len(x) - 2 * k + 1 : len(x) - k + 1]))]
+        low, high = ordered[k - 1 : 2 * k - 1], ordered[len(x) - 2 * k + 1 : len(x) - k + 1]
+        ends += [float(low.min() / 2 + _mean(low) / 2), float(high.max() / 2 + _mean(high) / 2)]
     ends = ends or [float(_mean(x))]
     return min(ends), max(ends)
 
