@@ -195,7 +195,7 @@ def test_too_large_is_refused_with_numbers_before_anything_is_allocated(real):
         sl.TableSynthesizer("tvae", compress_dims=(400_000, 400_000)).fit(real)
 
 
-@pytest.mark.parametrize("prior", ["mixture", "flow"])
+@pytest.mark.parametrize("prior", ["mixture"])
 def test_a_learned_prior_is_drawn_from_saved_and_can_be_passed_over(real, tmp_path, prior):
     table = sl.TableSynthesizer("tvae", seed=0, epochs=2, embedding_dim=4, prior=prior, max_time=5).fit(real)
     table.save(tmp_path / "m.loom")
