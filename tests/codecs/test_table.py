@@ -326,6 +326,19 @@ def test_shards_in_any_order_make_the_same_rows():
         same(part, whole.iloc[start : start + 25].reset_index(drop=True))
 
 
+@pytest.mark.parametrize("numbers", ["quantile", "gmm"])
+def test_to_look_at_a_row_becomes_what_it_becomes_alone(numbers):
+    stream = np.random.default_rng(0)
+    df = pd.DataFrame({"n": stream.integers(0, 900, 300), "x": stream.normal(size=300).round(1), "c": [*"abc"] * 100})
+    codec = TableCodec(Options(numbers=numbers, protect=False)).fit(df)
+    whole = codec.encode(df, spread=False)
+    order = torch.tensor([7, 250, 7, 3])
+    few = codec.encode(df.iloc[order.tolist()], spread=False)
+    assert all(torch.equal(getattr(few, part), getattr(whole.take(order), part)) for part in vars(few))
+    same(codec.decode(whole), df)
+    assert not torch.equal(codec.encode(df).value_BC, whole.value_BC)
+
+
 def fitted():
     df = pd.DataFrame({"age": np.arange(180) % 30, "sex": ["f", "m", "x"] * 60, "when": MOMENTS[:180]})
     return TableCodec().fit(df), df
