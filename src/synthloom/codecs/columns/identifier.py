@@ -37,9 +37,12 @@ _CLASSES = [
     _DIGIT + _UPPER,
     _DIGIT + _LOWER + _UPPER,
 ]
+_OUTLINE = {ord(letter): "a" for letter in _CLASSES[-1]}
 _NAMES = re.compile(r"(^|[^a-z])(id|ids|uid|guid|uuid|key|nr|nbr|no|ref)$|[a-z](Id|ID|Key|Nr|No)$|^id[A-Z_]")
 _ROOM = 2
 """An empty stretch must hold so many times as many identifiers as there are real ones."""
+_SHAPES = 100
+"""The most shapes of text that are remembered, the commonest."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +82,11 @@ class IdentifierColumn(Column):
             stretches = ([list(_inside(*gap, rng))] if gap else []) + ([list(beyond)] if beyond else [])
             return cls(distinct, keys, stretches, [], 0)
         text = pd.Series(real, dtype=object)
-        outline, outlines = tell_apart(text.str.replace(r"[0-9A-Za-z]", "a", regex=True))
+        outline, outlines = tell_apart(cell.translate(_OUTLINE) for cell in real)
+        held = np.bincount(outline)
         shapes = []
-        for _, group in text.groupby(outline):
+        for common in np.argsort(-held, kind="stable")[:_SHAPES].tolist():
+            group = text[outline == common]
             places = _places(group) if len(group) >= RARE else None
             if places:
                 shapes.append(_shape(places, group, int(rows[group.index].sum()), keys, rng))
