@@ -1,6 +1,6 @@
 """All that a network may know of the data: widths, cardinalities, masks. No names, no units, no raw values.
 
-Legend for tensor names: B rows, C columns.
+Legend for tensor names: B items (rows, texts), C columns, N pieces of a text, T pieces of all texts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["WIDE", "Batch", "Block", "TableBatch", "TableSpec"]
+__all__ = ["END", "WIDE", "Batch", "Block", "TableBatch", "TableSpec", "TextBatch", "TextSpec"]
 
 WIDE = 1024
 """A column of more choices than this is spelled with two digits, so that nobody ever holds a logit for each."""
@@ -94,3 +94,89 @@ class TableBatch:
         import torch
 
         return TableBatch(*(torch.cat([getattr(b, f.name) for b in batches]) for f in fields(TableBatch)))
+
+
+END = 0
+"""The piece that ends a text; it also fills what lies beyond, and stands for what comes before the first piece."""
+
+
+@dataclass(frozen=True)
+class TextSpec:
+    """Texts of up to `longest` of `pieces` different pieces, the end of each text among them, and so many labels."""
+
+    pieces: int
+    longest: int
+    labels: int = 0
+
+
+@dataclass(frozen=True)
+class TextBatch:
+    """Encoded texts: the pieces of all of them in one strip, and where on it each text lies.
+
+    Taking texts copies none of them, so that the strip may be a file that is mapped into memory; `to` cuts out what is
+    needed. The last piece of a text is its END, unless the text is only begun. A label of -1 is not known.
+
+    >>> import torch
+    >>> batch = TextBatch.of([[7, 8, END], [9, END]])
+    >>> batch.token_BN
+    tensor([[7, 8, 0],
+            [9, 0, 0]])
+    """
+
+    strip_T: Tensor  # int32
+    start_B: Tensor  # int64, as are the others
+    length_B: Tensor
+    label_B: Tensor
+
+    @staticmethod
+    def of(texts: Sequence[Sequence[int]], labels: Sequence[int] | None = None) -> TextBatch:
+        """The batch of these texts."""
+        import torch
+
+        length_B = torch.tensor([len(text) for text in texts], dtype=torch.int64)
+        strip_T = torch.tensor([piece for text in texts for piece in text], dtype=torch.int32)
+        label_B = torch.tensor([-1] * len(texts) if labels is None else labels, dtype=torch.int64)
+        return TextBatch(strip_T, length_B.cumsum(0) - length_B, length_B, label_B)
+
+    def __len__(self) -> int:
+        return len(self.length_B)
+
+    @property
+    def token_BN(self) -> Tensor:
+        """The pieces [B, N], with END beyond the end of shorter texts."""
+        import torch
+
+        if not self.strip_T.numel():  # nothing but texts not yet begun
+            return self.start_B.new_zeros(len(self), 0)
+        place_BN = self.start_B[:, None] + torch.arange(self.mask_BN.shape[1], device=self.start_B.device)
+        token_BN = self.strip_T[place_BN.clamp(max=len(self.strip_T) - 1)].long()
+        return token_BN.masked_fill(~self.mask_BN, END)
+
+    @property
+    def mask_BN(self) -> Tensor:
+        """True where there is a piece."""
+        import torch
+
+        longest = int(self.length_B.max()) if len(self) else 0
+        return torch.arange(longest, device=self.length_B.device) < self.length_B[:, None]
+
+    def take(self, index: Tensor) -> TextBatch:
+        return TextBatch(self.strip_T, self.start_B[index], self.length_B[index], self.label_B[index])
+
+    def to(self, device: torch.device) -> TextBatch:
+        strip_T = self.token_BN[self.mask_BN].to(self.strip_T.dtype)
+        start_B = self.length_B.cumsum(0) - self.length_B
+        return TextBatch(*(tensor.to(device) for tensor in (strip_T, start_B, self.length_B, self.label_B)))
+
+    @staticmethod
+    def cat(batches: Sequence[TextBatch]) -> TextBatch:
+        import torch
+
+        before = torch.tensor([0, *(len(b.strip_T) for b in batches)]).cumsum(0).tolist()
+        starts = [batch.start_B + offset for batch, offset in zip(batches, before, strict=False)]
+        return TextBatch(
+            torch.cat([b.strip_T for b in batches]),
+            torch.cat(starts),
+            torch.cat([b.length_B for b in batches]),
+            torch.cat([b.label_B for b in batches]),
+        )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from synthloom.errors import DataError, FileError, SynthloomError
-from synthloom.sources import chunks, read_table, write_table
+from synthloom.sources import chunks, encodings, read_table, write_table
 from synthloom.sources import csv as module
 from synthloom.sources.fields import MISSING
 
@@ -24,7 +24,8 @@ LATE = 30_000  # lines of "1,2" that fill more than one block of the parser
 @pytest.fixture(autouse=True, scope="module")
 def small_limits():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_LONGEST", 1 << 16)
+        patch.setattr(module, "LONGEST", 1 << 16)
+        patch.setattr(encodings, "LONGEST", 1 << 16)
         patch.setattr(module, "_HELD", 1 << 8)
         yield
 
@@ -262,7 +263,7 @@ def test_a_gzip_bomb_is_refused(tmp_path):
 
 @pytest.mark.parametrize("shift", [-2, -1, 0, 1, 2])
 def test_glued_quotes_are_seen_between_blocks(tmp_path, monkeypatch, shift):
-    monkeypatch.setattr(module, "_LONGEST", 1 << 12)
+    monkeypatch.setattr(module, "LONGEST", 1 << 12)
     good, bad = '1,"ab"\n', '1,"ab"c\n'
     lines = good * ((1 << 12) // len(good) + shift)
     with pytest.raises(FileError, match=f"line {lines.count(chr(10)) + 2}: quotes"):

@@ -6,19 +6,19 @@ from typing import Annotated
 
 import typer
 
-from synthloom.cli.options import Force, ModelPath, load_table, may_write
+from synthloom.cli.options import Force, Items, ModelPath, load_model, may_write
 
 
 def run(
     model: ModelPath,
-    data: Annotated[str, typer.Argument(help="Rows like those of training: a file, or -.")],
+    data: Items,
     out: Annotated[str, typer.Option("--out", help="Where to write: .npz, .csv, .parquet, -.", show_default=False)],
     force: Force = False,
 ) -> None:
-    """Write the latent of each row: columns z0, z1, ..., or the array `latent` of an .npz file."""
+    """Write the latent of each item: columns z0, z1, ..., or the array `latent` of an .npz file."""
     path = may_write(out, force)
-    table = load_table(model)
-    latent = table.encode(data)
+    synthesizer, source = load_model(model)
+    latent = synthesizer.encode(source.read(data))
     if path.endswith(".npz"):
         import numpy as np
 

@@ -12,9 +12,11 @@ from synthloom.errors import UsageError
 
 
 def run(
-    data: Annotated[str, typer.Argument(help="A .csv, .csv.gz or .parquet file, a folder of them, or -.")],
+    data: Annotated[
+        str, typer.Argument(help="A .csv, .csv.gz, .parquet, .txt or .jsonl file, a folder of such or of .md, or -.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="The model file to write.", show_default=False)],
-    kind: Annotated[str, typer.Option("--kind", help="Kind of data: table.")] = "table",
+    kind: Annotated[str | None, typer.Option("--kind", help="Kind of data: table, text; none: as it looks.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="Which model; none: the best for the kind.")] = None,
     seed: Seed = None,
     max_time: Annotated[str | None, typer.Option("--max-time", help="Stop training after: 90s, 10m, 2h.")] = None,
@@ -39,9 +41,11 @@ def run(
     training early and keeps what has been learnt.
     """
     out = Path(may_write(out, force or resume))
+    from synthloom.sources import SOURCES, kind_of
     from synthloom.synthesizers import SYNTHESIZERS
     from synthloom.training import CsvTracker, Interrupted, TensorBoardTracker, Tracker, WandbTracker
 
+    kind = kind or kind_of(data)
     if kind not in SYNTHESIZERS:
         raise UsageError(f"--kind must be one of {', '.join(SYNTHESIZERS)}, however: {kind!r}")
     said: dict[str, Any] = {name: read_value(value) for name, value in pairs(knobs or [], "--set").items()}
@@ -68,9 +72,10 @@ def run(
         say(f"column {column}: {notice}")
     for note in synthesizer.info_["notes"]:
         say(f"note: {note}")
-    rows, best = synthesizer.info_["items"], synthesizer.info_["best_epoch"]
+    info = synthesizer.info_
     say(
-        f"{out}: {synthesizer.model.name} of {rows:,} rows, best after {best} epochs (seed {synthesizer.info_['seed']})"
+        f"{out}: {info['model']} of {info['items']:,} {SOURCES[kind].things}, best after {info['best_epoch']} epochs "
+        f"(seed {info['seed']})"
     )
 
 

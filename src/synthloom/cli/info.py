@@ -20,12 +20,10 @@ def run(model: ModelPath) -> None:
         print(
             "last epoch: " + ", ".join(f"{name} {last[name]:.4g}" for name in history if name not in ("epoch", "step"))
         )
-    print("\nknobs")
-    for name, value in info["knobs"].items():
-        print(f"  {name:20} {value}")
-    print("\ncolumns")
-    for name, kind in info["columns"].items():
-        notice = info["notices"].get(name)
-        print(f"  {name:20} {kind}" + (f"; {notice}" if notice else ""))
+    for section in "knobs", "columns", "texts":
+        for name, value in info.get(section, {}).items():
+            notice = info.get("notices", {}).get(name) if section != "knobs" else None
+            heading = f"\n{section}\n" if name == next(iter(info[section])) else ""
+            print(f"{heading}  {name:20} {value}" + (f"; {notice}" if notice else ""))
     for note in info["notes"]:
         print(f"\nnote: {note}")

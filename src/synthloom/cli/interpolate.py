@@ -6,20 +6,18 @@ from typing import Annotated
 
 import typer
 
-from synthloom.cli.options import Force, ModelPath, Out, load_table, may_write, read_row
+from synthloom.cli.options import Force, ModelPath, Out, load_model, may_write, read_item
 
 
 def run(
     model: ModelPath,
-    start: Annotated[str, typer.Option("--from", help="A row: people.csv, or people.csv:12 for row 12, from 0.")],
-    stop: Annotated[str, typer.Option("--to", help="Another row, named the same way.")],
+    start: Annotated[str, typer.Option("--from", help="One item: people.csv, or people.csv:12 for number 12, from 0.")],
+    stop: Annotated[str, typer.Option("--to", help="Another, named the same way.")],
     out: Out,
-    steps: Annotated[int, typer.Option("--steps", min=2, help="How many rows, both ends included.")] = 5,
+    steps: Annotated[int, typer.Option("--steps", min=2, help="How many items, both ends included.")] = 5,
     force: Force = False,
 ) -> None:
-    """Walk from one row to another through the latent."""
+    """Walk from one row, text or image to another through the latent."""
     path = may_write(out, force)
-    table = load_table(model)
-    from synthloom.sources import write_table
-
-    write_table(table.interpolate(read_row(start), read_row(stop), steps), path)
+    synthesizer, source = load_model(model)
+    source.write(synthesizer.interpolate(read_item(source, start), read_item(source, stop), steps), path)

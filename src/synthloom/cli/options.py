@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,27 +14,33 @@ import typer
 from synthloom.errors import FileError, UsageError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from synthloom.synthesizers import TableSynthesizer
+    from synthloom.sources import Source
+    from synthloom.synthesizers import Synthesizer
 
 __all__ = [
     "Force",
+    "Items",
     "ModelPath",
     "Out",
     "Seed",
-    "load_table",
+    "load_model",
     "may_write",
+    "only_known",
     "pairs",
-    "read_row",
+    "read_item",
     "read_value",
     "say",
 ]
 
 ModelPath = Annotated[Path, typer.Argument(help="A model file, written by `synthloom fit`.", show_default=False)]
+Items = Annotated[str, typer.Argument(help="Data like that of training: a file, a folder, or -.", show_default=False)]
 Out = Annotated[
     str,
-    typer.Option("--out", help="Where to write: .csv, .csv.gz, .parquet; - is standard output.", show_default=False),
+    typer.Option(
+        "--out",
+        help="Where to write: .csv, .csv.gz, .parquet; texts also .txt, .jsonl or a folder; - is standard output.",
+        show_default=False,
+    ),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="The same seed gives the same output; none: new each time.")]
 Force = Annotated[bool, typer.Option("--force", help="Write over a file that is already there.")]
@@ -87,26 +94,33 @@ def read_value(text: str) -> Any:
         return text
 
 
-def load_table(path: Path) -> TableSynthesizer:
-    """The table model at `path`."""
-    from synthloom.synthesizers import TableSynthesizer, load
+def load_model(path: Path) -> tuple[Synthesizer[Any], Source]:
+    """The model at `path`, and how its kind of data is read and written."""
+    from synthloom.sources import SOURCES
+    from synthloom.synthesizers import load
 
     model = load(path)
-    if not isinstance(model, TableSynthesizer):
-        raise UsageError(f"this verb takes a model of tables, however: {path} is a model of {model.kind}s")
-    return model
+    return model, SOURCES[model.kind]
 
 
-def read_row(place: str) -> pd.DataFrame:
-    """One row of a file: `people.csv` is its first, `people.csv:12` the one numbered 12, from 0."""
-    from synthloom.sources import read_table
+def only_known(verb: Callable[..., Any], said: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """The options that were said, if `verb` takes all of them: what one kind of data can be asked, another cannot."""
+    known = signature(verb).parameters
+    for name, value in said.items():
+        if value is not None and name not in known:
+            raise UsageError(f"a model of {kind}s takes no --{name.replace('_', '-')}, however: it was given {value!r}")
+    return {name: value for name, value in said.items() if value is not None}
 
+
+def read_item(source: Source, place: str) -> Any:
+    """One item of a file: `people.csv` is its first, `people.csv:12` the one numbered 12, from 0."""
     name, colon, number = place.rpartition(":")
     if not colon or not number.isdigit():
         name, number = place, "0"
-    frame = read_table(name)
-    if int(number) >= len(frame):
+    items = source.read(name)
+    if int(number) >= len(items):
         raise UsageError(
-            f"the row must be in the file, however: {name} has {len(frame)} rows and {number} was asked for"
+            f"{name} must have the one that is asked for, however: there are {len(items)} {source.things} in it, and "
+            f"{number} was asked for"
         )
-    return frame.iloc[[int(number)]]
+    return source.take(items, [int(number)])

@@ -92,8 +92,8 @@ class TableHead(nn.Module):
         logits = F.linear(features, self.logits.weight, self.logits.bias + self.absent).float()
         sizes = [size * len(members) for size, members in self.groups]
         logits_BGK = tuple(
-            part.view(len(part), -1, size)
-            for part, (size, _) in zip(torch.split(logits, sizes, dim=1), self.groups, strict=True)
+            part.view(len(part), len(members), size)
+            for part, (size, members) in zip(torch.split(logits, sizes, dim=1), self.groups, strict=True)
         )
         mean_BC = self.mean(features).float()
         return TableLikelihood(self, logits_BGK, mean_BC.tanh() if self.spec.bounded else mean_BC)

@@ -7,17 +7,15 @@ again and names the line.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import gzip
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import pandas as pd
@@ -26,19 +24,12 @@ import pyarrow.compute as pc
 from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, open_csv
 
 from synthloom.errors import DataError, FileError
+from synthloom.sources.encodings import LONGEST, encoding_of, opened_text, opened_utf8
 from synthloom.sources.fields import DELIMITERS, MISSING, Kind, enclose, field_text
 
 __all__ = ["Csv"]
 
-_LONGEST = 1 << 22  # bytes in one row; more is an unclosed quote, or no table
 _HELD = 1 << 26  # bytes of text that are kept between finding the types and applying them; more is read twice
-_MARKS = {
-    codecs.BOM_UTF8: "utf-8",
-    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
 
 
 @dataclass(frozen=True)
@@ -103,13 +94,13 @@ class _File:
 
     def batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """The rows as text, in the columns of `schema`; unquoted marks of missing values are null."""
-        with _utf8(self.path, self.encoding) as file:
+        with opened_utf8(self.path, self.encoding) as file:
             file.read(self.header)
             watched = _Watched(file, self.delimiter)
             try:
                 reader = open_csv(
                     watched,
-                    read_options=ReadOptions(column_names=self.names, block_size=_LONGEST),
+                    read_options=ReadOptions(column_names=self.names, block_size=LONGEST),
                     parse_options=ParseOptions(delimiter=self.delimiter, newlines_in_values=True),
                     convert_options=ConvertOptions(
                         column_types=schema,
@@ -131,7 +122,7 @@ class _File:
     def check(self) -> int:
         """The number of rows, counted the strict way: whatever is wrong with the file is said with its line."""
         count = -1
-        with _text(self.path, self.encoding) as text:
+        with opened_text(self.path, self.encoding) as text:
             for line, raw, record in _records(self.name, text, self.delimiter):
                 if record and len(record) != len(self.names):
                     raise FileError(
@@ -188,24 +179,6 @@ class _Watched:
             self._inside ^= len(quotes) % 2 == 1
 
 
-class _Recoded(io.RawIOBase):
-    """A file in another encoding, as UTF-8."""
-
-    def __init__(self, file: IO[bytes], encoding: str) -> None:
-        self._text = io.TextIOWrapper(file, encoding, newline="")
-        self._ready = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        self._ready = self._ready or self._text.read(1 << 16).encode()
-        size = min(len(buffer), len(self._ready))
-        buffer[:size] = self._ready[:size]
-        self._ready = self._ready[size:]
-        return size
-
-
 def _text_of(parts: Mapping[str, Path]) -> tuple[pa.Schema, Callable[[], Iterator[pa.RecordBatch]]]:
     """The columns that all parts have, and a way to read them as text, as often as needed."""
     files = [_sniff(name, path) for name, path in parts.items()]
@@ -221,10 +194,10 @@ def _text_of(parts: Mapping[str, Path]) -> tuple[pa.Schema, Callable[[], Iterato
 
 
 def _sniff(name: str, path: Path) -> _File:
-    encoding = _encoding(name, path)
+    encoding = encoding_of(name, path)
     delimiter = _delimiter(name, path, encoding)
     size = 0
-    with _text(path, encoding) as text:
+    with opened_text(path, encoding) as text:
         for line, raw, record in _records(name, text, delimiter):
             size += len(raw.encode())
             if record:
@@ -258,97 +231,17 @@ def _not_text(name: str, line: int) -> FileError:
     )
 
 
-def _encoding(name: str, path: Path) -> str:
-    """UTF-8, or what the mark at the beginning says, or else Windows' Latin alphabet; the whole file must be in it."""
-    with _unpacked(path) as file:
-        head = file.read(4)
-    encoding = next((encoding for mark, encoding in _MARKS.items() if head.startswith(mark)), "utf-8")
-    decoder = codecs.getincrementaldecoder(encoding)()
-    packed, size = path.stat().st_size, 0
-    with _unpacked(path) as file:
-        try:
-            while block := file.read(1 << 20):
-                decoder.decode(block)
-                size += len(block)
-                if size > 1 << 28 and size > 200 * packed:
-                    raise FileError(
-                        f"{name} unpacks to more than 200 times its size, as files do that are made to fill a memory; "
-                        f"if you trust it, unpack it first (gunzip)"
-                    )
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError as error:
-            if encoding != "utf-8":
-                raise FileError(
-                    f"{name} begins as {encoding}, but goes on otherwise; save it again as UTF-8"
-                ) from error
-            return _latin(name, path)
-    return encoding
-
-
-def _latin(name: str, path: Path) -> str:
-    """cp1252 for a file that is not UTF-8, unless it is UTF-8 with damage, or nothing that can be known."""
-    wide = broken = 0
-    with _unpacked(path) as file:
-        for line, raw in enumerate(iter(partial(file.readline, _LONGEST), b""), 1):
-            if raw.isascii():
-                continue
-            try:
-                raw.decode("utf-8")
-                wide = wide or line
-            except UnicodeDecodeError:
-                broken = broken or line
-            try:
-                raw.decode("cp1252")
-            except UnicodeDecodeError as error:
-                raise FileError(
-                    f"{name}, line {line}: the bytes are neither UTF-8 nor Latin-1; save the file again as UTF-8"
-                ) from error
-    if wide:
-        raise FileError(
-            f"{name}, line {broken}: the bytes are not UTF-8, though those of line {wide} are; "
-            f"mend that line, or save the file again as UTF-8"
-        )
-    return "cp1252"
-
-
 def _delimiter(name: str, path: Path, encoding: str) -> str:
     """What cuts the first rows into equally many fields, the most if several do; else the header's commonest."""
     fields = dict.fromkeys(DELIMITERS, 0)
     for delimiter in DELIMITERS:
-        with _text(path, encoding) as text, suppress(FileError):
+        with opened_text(path, encoding) as text, suppress(FileError):
             widths = [len(record) for _, _, record in islice(_records(name, text, delimiter), 50) if record]
             fields[delimiter] = widths[0] if len(set(widths)) == 1 else 0
     if max(fields.values()) > 1:
         return max(DELIMITERS, key=lambda delimiter: fields[delimiter])
-    with _text(path, encoding) as text:
-        return max(DELIMITERS, key=text.readline(_LONGEST).count)
-
-
-@contextmanager
-def _unpacked(path: Path) -> Iterator[IO[bytes]]:
-    """The file's bytes; gzip is known by how it begins, whatever the name ends with."""
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    with gzip.open(path) if packed else path.open("rb") as file:
-        yield file  # type: ignore[misc]
-
-
-@contextmanager
-def _utf8(path: Path, encoding: str) -> Iterator[IO[bytes]]:
-    """The file's text as UTF-8, without a mark at the beginning."""
-    with _unpacked(path) as file:
-        if encoding != "utf-8":
-            yield io.BufferedReader(_Recoded(file, encoding))
-            return
-        if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
-            file.seek(0)
-        yield file
-
-
-@contextmanager
-def _text(path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
-    with _utf8(path, encoding) as file:
-        yield io.TextIOWrapper(file, "utf-8", newline="")
+    with opened_text(path, encoding) as text:
+        return max(DELIMITERS, key=text.readline(LONGEST).count)
 
 
 def _records(name: str, text: io.TextIOWrapper, delimiter: str) -> Iterator[tuple[int, str, list[str]]]:
@@ -357,17 +250,17 @@ def _records(name: str, text: io.TextIOWrapper, delimiter: str) -> Iterator[tupl
     start = 1
 
     def lines() -> Iterator[str]:
-        while line := text.readline(_LONGEST):
-            if len(line) == _LONGEST:
+        while line := text.readline(LONGEST):
+            if len(line) == LONGEST:
                 raise FileError(
-                    f"{name}, line {start}: a row must be shorter than {_LONGEST} characters, however: this one "
+                    f"{name}, line {start}: a row must be shorter than {LONGEST} characters, however: this one "
                     f"is not; look for a missing quote or line end"
                 )
             raw.append(line)
             yield line
 
     reader = csv.reader(lines(), delimiter=delimiter, strict=True)
-    limit = csv.field_size_limit(_LONGEST)
+    limit = csv.field_size_limit(LONGEST)
     try:
         for record in reader:
             yield start, "".join(raw), record

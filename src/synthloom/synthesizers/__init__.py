@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from synthloom import archive
 from synthloom.errors import ModelFileError
@@ -11,11 +12,11 @@ from synthloom.synthesizers.table import TableSynthesizer
 
 __all__ = ["SYNTHESIZERS", "Synthesizer", "TableSynthesizer", "load"]
 
-SYNTHESIZERS: dict[str, type[Synthesizer]] = {"table": TableSynthesizer}
+SYNTHESIZERS: dict[str, type[Synthesizer[Any]]] = {"table": TableSynthesizer}
 """Kind of data -> class."""
 
 
-def load(path: Path | str) -> Synthesizer:
+def load(path: Path | str) -> Synthesizer[Any]:
     """The synthesizer that was saved to `path`. Reading runs nothing that the file holds."""
     stored = archive.read(path)
     kind = stored.documents.get("info", {}).get("kind")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
+import numpy as np
 import torch
 
 from synthloom import __version__, archive, devices, rng, training
@@ -15,6 +16,7 @@ from synthloom.errors import ModelFileError, NotFittedError, TrainingError, Usag
 from synthloom.latents import health
 from synthloom.models import Model, find
 from synthloom.priors import PRIORS
+from synthloom.sources import SOURCES
 from synthloom.training import Interrupted, Tracker
 from synthloom.vae import VAE
 
@@ -23,17 +25,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Synthesizer"]
 
-_BATCH = 4096
-"""Items that go through the network at once when it is only used."""
+Items = TypeVar("Items")
+"""What people hold: a data frame, texts, an array of images."""
 
 
-class Synthesizer(ABC):
+class Synthesizer(ABC, Generic[Items]):
     """Codec, model and training joined. The constructor only stores; `fit` makes what ends in an underscore.
 
     Any knob of the model may be given by name; `synthloom info` and the model's class list them.
     """
 
     kind: ClassVar[str]
+    SHARD: ClassVar[int] = 10_000
+    """Items that are drawn from one stream of randomness: so any shard can be made alone, and items do not depend on
+    how many there are."""
+    BATCH: ClassVar[int] = 4096
+    """Items that go through the network at once when it is only used."""
 
     def __init__(self, model: str | None = None, *, seed: int | None = None, **knobs: Any) -> None:
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
@@ -120,6 +127,65 @@ class Synthesizer(ABC):
         self._assert_fitted()
         return pd.DataFrame(self._history.rows)
 
+    # -- the latent -------------------------------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def encode(self, items: Any) -> np.ndarray:
+        """The latent of each item, without noise: an array with a row for each."""
+        net = self._assert_fitted()
+        parts = self._in_batches(self._encode(self._items(items)))
+        flat = [net.latent.flat(net.infer(part).mean).cpu() for part in parts]
+        return torch.cat(flat).numpy() if flat else np.zeros((0, 0), np.float32)
+
+    @torch.inference_mode()
+    def reconstruct(self, items: Any) -> Items:
+        """The items as the model remembers them: through the latent and back, the best guess for each part of one."""
+        net = self._assert_fitted()
+        items = self._items(items)
+        parts = [
+            net.generate(net.infer(part).mean).draw(temperature=0.0) for part in self._in_batches(self._encode(items))
+        ]
+        return self._decode(parts, items)
+
+    @torch.inference_mode()
+    def interpolate(self, a: Any, b: Any, steps: int = 5) -> Items:
+        """`steps` items on the way from one to another, both ends included."""
+        net = self._assert_fitted()
+        if steps < 2:
+            raise UsageError(f"steps must be 2 or more, the ends included, however: steps={steps}")
+        ends = [net.infer(self._encode(self._items(end)).to(self.device)) for end in (a, b)]
+        way = [
+            net.generate(ends[0].mix(ends[1], t).mean).draw(temperature=0.0) for t in np.linspace(0, 1, steps).tolist()
+        ]
+        return self._decode(way)
+
+    @torch.inference_mode()
+    def vary(self, items: Any, n: int = 10, strength: float = 0.5, *, seed: int | None = None) -> Items:
+        """n neighbours of each item: at strength 0 its reconstruction, at 1 fresh draws that owe it nothing."""
+        net = self._assert_fitted()
+        if not 0 <= strength <= 1:
+            raise UsageError(f"strength must lie between 0 and 1, however: strength={strength}")
+        items = self._items(items)
+        batch = self._encode(items)
+        each = np.arange(len(batch)).repeat(n)
+        parts = []
+        with rng.seeded(rng.fresh_seed() if seed is None else seed, "vary"):
+            for part in self._in_batches(batch.take(torch.from_numpy(each))):
+                between = net.infer(part).mix(net.prior(len(part)), strength)
+                parts.append(net.generate(between.draw(strength)).draw(temperature=strength))
+        return self._decode(parts, SOURCES[self.kind].take(items, each))
+
+    @torch.inference_mode()
+    def log_prob(self, items: Any, draws: int = 10, seed: int = 0) -> np.ndarray:
+        """Nats per item: the evidence lower bound, averaged over draws of the latent. Low means unusual."""
+        net = self._assert_fitted()
+        bounds = []
+        with rng.seeded(seed, "log_prob"):
+            for part in self._in_batches(self._encode(self._items(items))):
+                runs = [_bound(net.elbo(part)) for _ in range(draws)]
+                bounds.append(torch.stack(runs).mean(0).cpu())
+        return torch.cat(bounds).double().numpy() if bounds else np.zeros(0)
+
     # -- the model file ---------------------------------------------------------------------------------------------
 
     def save(self, path: Path | str) -> None:
@@ -162,6 +228,23 @@ class Synthesizer(ABC):
         return synthesizer
 
     # -- what a kind of data adds -----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def stream(self, *args: Any, **kwargs: Any) -> Iterator[Items]:
+        """Synthetic items in parts of at most `SHARD`, in constant memory; takes a number, a seed, and whatever a kind
+        of data can be asked for."""
+
+    @abstractmethod
+    def _items(self, data: Any) -> Items:
+        """Items from whatever may stand for them: many, one, a path."""
+
+    @abstractmethod
+    def _encode(self, items: Items) -> Any:
+        """Items as the network sees them, without chance."""
+
+    @abstractmethod
+    def _decode(self, parts: Sequence[Any], like: Items | None = None) -> Items:
+        """What batches stand for, all together; `like` are the items that they were made from, one for one."""
 
     @abstractmethod
     def _learn_codec(self, data: Any, seed: int) -> Any:
@@ -226,8 +309,22 @@ class Synthesizer(ABC):
         """Where the network is."""
         return next(self._assert_fitted().parameters()).device
 
-    def _in_batches(self, batch: Any, size: int = _BATCH) -> list[Any]:
-        return [batch.take(index).to(self.device) for index in torch.split(torch.arange(len(batch)), size)]
+    def _in_batches(self, batch: Any) -> list[Any]:
+        return [batch.take(index).to(self.device) for index in torch.split(torch.arange(len(batch)), self.BATCH)]
+
+    def _shards(self, n: Any) -> Iterator[tuple[int, int, int]]:
+        """Number, first item and number of items of each shard of a sample of n."""
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
+            raise UsageError(
+                f"the number of {SOURCES[self.kind].things} must be a whole number of 0 or more, however: n={n!r}"
+            )
+        return ((start // self.SHARD, start, min(self.SHARD, int(n) - start)) for start in range(0, int(n), self.SHARD))
+
+    def _learned(self, prior: str | None) -> bool:
+        """Whether to draw from the learned prior, if there is one, or from the latent's own."""
+        if prior not in (None, "standard", self.model.prior):
+            raise UsageError(f'prior must be "standard" or the model\'s "{self.model.prior}", however: {prior!r}')
+        return prior != "standard"
 
     def _refuse_too_large(self, batch: Any) -> None:
         """Say no before the memory is gone: weights, their gradients and two moments, and one batch on its way."""
@@ -241,3 +338,7 @@ class Synthesizer(ABC):
                 f"{self.model.batch_size} need about {need / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; "
                 f"use a smaller batch_size or width, or leave out columns of very many values"
             )
+
+
+def _bound(parts: dict[str, torch.Tensor]) -> torch.Tensor:
+    return parts["reconstruction"] - sum(nats for name, nats in parts.items() if name.startswith("kl_"))

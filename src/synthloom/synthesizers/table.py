@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,17 +19,13 @@ from synthloom.schema import Overrides, Schema
 from synthloom.spec import TableBatch, TableSpec
 from synthloom.synthesizers.base import Synthesizer
 
-__all__ = ["SHARD", "TableSynthesizer"]
-
-SHARD = 10_000
-"""Rows that are drawn from one stream of randomness: so any shard can be made alone, and rows do not depend on how
-many there are."""
+__all__ = ["TableSynthesizer"]
 
 _POOL = 16_384
 """Codes among which those that carry a condition are looked for, at the least."""
 
 
-class TableSynthesizer(Synthesizer):
+class TableSynthesizer(Synthesizer[pd.DataFrame]):
     """Fit on a real table, draw synthetic rows.
 
     >>> from synthloom import datasets
@@ -78,7 +74,7 @@ class TableSynthesizer(Synthesizer):
         as it is, gaps are filled, and what the model has never learnt does not bear on the rest of its row.
         Codes come from the learned prior where the model has one; `prior="standard"` takes the latent's own instead.
         """
-        return _join(list(self.stream(n, given=given, prior=prior, seed=seed)), self.codec_)
+        return self._join(list(self.stream(n, given=given, prior=prior, seed=seed)))
 
     def stream(
         self,
@@ -91,17 +87,12 @@ class TableSynthesizer(Synthesizer):
         """`sample` in parts of at most `SHARD` rows, in constant memory."""
         self._assert_fitted()
         wanted = self._read_given(n, given)
-        rows = len(wanted) if wanted is not None else n
-        if isinstance(rows, bool) or not isinstance(rows, (int, np.integer)) or rows < 0:
-            raise UsageError(f"the number of rows must be a whole number of 0 or more, however: n={n!r}")
-        if prior not in (None, "standard", self.model.prior):
-            raise UsageError(f'prior must be "standard" or the model\'s "{self.model.prior}", however: {prior!r}')
-        learned = prior != "standard"
+        shards = self._shards(n if wanted is None else len(wanted))
+        learned = self._learned(prior)
         seed = rng.fresh_seed() if seed is None else seed
-        for shard, start in enumerate(range(0, int(rows), SHARD)):
-            stop = min(start + SHARD, int(rows))
-            part = None if wanted is None else wanted.iloc[start:stop]
-            yield self.shard(shard, stop - start, seed, part, learned=learned)
+        for shard, start, rows in shards:
+            part = None if wanted is None else wanted.iloc[start : start + rows]
+            yield self.shard(shard, rows, seed, part, learned=learned)
 
     @torch.inference_mode()
     def shard(
@@ -115,73 +106,9 @@ class TableSynthesizer(Synthesizer):
                 drawn = TableBatch.cat([net.generate(code).draw() for code in codes])
             else:
                 drawn = self._draw_given(self.codec_.encode(given, partial=True, spread=False).to(self.device), learned)
-        frame = self.codec_.decode(drawn, start=shard * SHARD, seed=seed)
-        frame.index = pd.RangeIndex(shard * SHARD, shard * SHARD + rows, name=frame.index.name)
+        frame = self.codec_.decode(drawn, start=shard * self.SHARD, seed=seed)
+        frame.index = pd.RangeIndex(shard * self.SHARD, shard * self.SHARD + rows, name=frame.index.name)
         return frame if given is None else _overwrite(frame, given)
-
-    # -- the latent -------------------------------------------------------------------------------------------------
-
-    @torch.inference_mode()
-    def encode(self, df: pd.DataFrame | Path | str) -> np.ndarray:
-        """The latent of each row, without noise: an array with a row for each."""
-        net = self._assert_fitted()
-        batch = self.codec_.encode(_as_frame(df), spread=False)
-        flat = [net.latent.flat(net.infer(part).mean).cpu() for part in self._in_batches(batch)]
-        return torch.cat(flat).numpy() if flat else np.zeros((0, 0), np.float32)
-
-    @torch.inference_mode()
-    def reconstruct(self, df: pd.DataFrame | Path | str) -> pd.DataFrame:
-        """The rows as the model remembers them: through the latent and back, the best guess for every cell."""
-        net = self._assert_fitted()
-        df = _as_frame(df)
-        parts = [
-            net.generate(net.infer(part).mean).draw(temperature=0.0)
-            for part in self._in_batches(self.codec_.encode(df, spread=False))
-        ]
-        return self._like(parts, df.index)
-
-    @torch.inference_mode()
-    def interpolate(self, row_a: Any, row_b: Any, steps: int = 5) -> pd.DataFrame:
-        """`steps` rows on the way from one row to another, both ends included."""
-        net = self._assert_fitted()
-        if steps < 2:
-            raise UsageError(f"steps must be 2 or more, the ends included, however: steps={steps}")
-        ends = [net.infer(self.codec_.encode(_one_row(row), spread=False)) for row in (row_a, row_b)]
-        way = [
-            net.generate(ends[0].mix(ends[1], t).mean).draw(temperature=0.0) for t in np.linspace(0, 1, steps).tolist()
-        ]
-        return self._like(way, pd.RangeIndex(steps))
-
-    @torch.inference_mode()
-    def vary(self, rows: Any, n: int = 10, strength: float = 0.5, *, seed: int | None = None) -> pd.DataFrame:
-        """n neighbours of each row: at strength 0 its reconstruction, at 1 fresh draws that owe it nothing."""
-        net = self._assert_fitted()
-        if not 0 <= strength <= 1:
-            raise UsageError(f"strength must lie between 0 and 1, however: strength={strength}")
-        frame = _one_row(rows) if not isinstance(rows, pd.DataFrame) else rows
-        batch = self.codec_.encode(frame, spread=False)
-        batch = batch.take(torch.arange(len(batch)).repeat_interleave(n))
-        parts = []
-        with rng.seeded(rng.fresh_seed() if seed is None else seed, "vary"):
-            for part in self._in_batches(batch):
-                between = net.infer(part).mix(net.prior(len(part)), strength)
-                parts.append(net.generate(between.draw(strength)).draw(temperature=strength))
-        return self._like(parts, frame.index.repeat(n))
-
-    @torch.inference_mode()
-    def log_prob(self, df: pd.DataFrame | Path | str, draws: int = 10, seed: int = 0) -> np.ndarray:
-        """Nats per row: the evidence lower bound, averaged over draws of the latent. Low means unusual.
-
-        Discrete cells count with their probability, numbers with the density of their place within a cell.
-        """
-        net = self._assert_fitted()
-        batch = self.codec_.encode(_as_frame(df), spread=False)
-        bounds = []
-        with rng.seeded(seed, "log_prob"):
-            for part in self._in_batches(batch):
-                runs = [_bound(net.elbo(part)) for _ in range(draws)]
-                bounds.append(torch.stack(runs).mean(0).cpu())
-        return torch.cat(bounds).double().numpy() if bounds else np.zeros(0)
 
     # -- conditions -------------------------------------------------------------------------------------------------
 
@@ -239,6 +166,19 @@ class TableSynthesizer(Synthesizer):
 
     # -- what the base asks for -------------------------------------------------------------------------------------
 
+    def _items(self, data: Any) -> pd.DataFrame:
+        if isinstance(data, pd.Series):
+            return data.to_frame().T.infer_objects()
+        return pd.DataFrame([data]) if isinstance(data, Mapping) else _as_frame(data)
+
+    def _encode(self, items: pd.DataFrame) -> TableBatch:
+        return self.codec_.encode(items, spread=False)
+
+    def _decode(self, parts: Sequence[TableBatch], like: pd.DataFrame | None = None) -> pd.DataFrame:
+        frame = self._join([self.codec_.decode(TableBatch.cat(parts))] if parts else [])
+        frame.index = pd.RangeIndex(len(frame)) if like is None else like.index
+        return frame
+
     def _learn_codec(self, data: Any, seed: int) -> TableBatch:
         options = Options(protect=self.model.protect, numbers=self.model.codec, cells=self.model.cells)
         df = _as_frame(data)
@@ -265,15 +205,11 @@ class TableSynthesizer(Synthesizer):
     def _activations(self, spec: TableSpec) -> int:
         return 6 * sum(base for block in spec.blocks for _, base in block.digits)
 
-    def _like(self, parts: list[TableBatch], index: pd.Index) -> pd.DataFrame:
-        """Decoded parts under the index of the rows they came from."""
-        frame = _join([self.codec_.decode(TableBatch.cat(parts))] if parts else [], self.codec_)
-        frame.index = index
-        return frame
-
-
-def _bound(parts: dict[str, torch.Tensor]) -> torch.Tensor:
-    return parts["reconstruction"] - sum(nats for name, nats in parts.items() if name.startswith("kl_"))
+    def _join(self, frames: list[pd.DataFrame]) -> pd.DataFrame:
+        if not frames:
+            types = torch.int64, torch.float32, torch.bool
+            return self.codec_.decode(TableBatch(*(torch.zeros(0, len(self._spec().blocks), dtype=t) for t in types)))
+        return frames[0] if len(frames) == 1 else pd.concat(frames)
 
 
 def _as_frame(data: Any) -> pd.DataFrame:
@@ -289,26 +225,6 @@ def _as_frame(data: Any) -> pd.DataFrame:
     raise DataError(
         f"a table must be a DataFrame, a path, or an iterable of DataFrames, however: it is a {type(data).__name__}"
     )
-
-
-def _one_row(row: Any) -> pd.DataFrame:
-    if isinstance(row, pd.Series):
-        return row.to_frame().T.infer_objects()
-    if isinstance(row, Mapping):
-        return pd.DataFrame([row])
-    if isinstance(row, pd.DataFrame):
-        return row
-    raise UsageError(f"a row must be a Series, a dict or a DataFrame, however: it is a {type(row).__name__}")
-
-
-def _join(frames: list[pd.DataFrame], codec: TableCodec) -> pd.DataFrame:
-    if not frames:
-        return codec.decode(
-            TableBatch(
-                *(torch.zeros(0, len(codec.spec.blocks), dtype=t) for t in (torch.int64, torch.float32, torch.bool))
-            )
-        )
-    return frames[0] if len(frames) == 1 else pd.concat(frames)
 
 
 def _overwrite(frame: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:

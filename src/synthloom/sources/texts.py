@@ -1,0 +1,216 @@
+"""Where texts come from and go to, and the labels that may go with them.
+
+a line of a .txt file          a text
+a line of a .jsonl file        a text: {"text": ..., "label": ...}, or just "..."
+a row of a table               a text in one of its columns, and perhaps a label in another
+a .txt or .md file in a folder a text; where folders lie in the folder, their names are the labels
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any
+
+import pandas as pd
+
+from synthloom.errors import DataError, FileError, UsageError
+from synthloom.files import atomic
+from synthloom.sources.encodings import encoding_of, opened_text
+from synthloom.sources.tables import FORMATS, opened, read_table, write_table
+
+__all__ = ["Texts", "read_texts", "take_texts", "write_texts"]
+
+_DOCUMENTS = (".txt", ".md")
+
+
+class Texts(list[str]):
+    """Texts, with a label for each where there are labels: a list of str that knows a little more.
+
+    >>> texts = Texts(["so it goes", "never"], labels=["prose", None])
+    >>> texts[0], texts.labels
+    ('so it goes', ['prose', None])
+    """
+
+    def __init__(self, texts: Iterable[str] = (), labels: Iterable[Any] | None = None) -> None:
+        super().__init__(texts)
+        self.labels = None if labels is None else list(labels)
+        if self.labels is not None and len(self.labels) != len(self):
+            raise UsageError(f"there must be a label for each text, however: {len(self.labels)} for {len(self)} texts")
+
+    def to_frame(self) -> pd.DataFrame:
+        """A table with the column "text", and "label" if there are labels."""
+        columns: dict[str, Any] = {"text": pd.Series(list(self), dtype="str")}
+        return pd.DataFrame(columns | ({} if self.labels is None else {"label": self.labels}))
+
+
+def take_texts(texts: Texts, index: Sequence[int]) -> Texts:
+    """The texts with these numbers, labels and all."""
+    labels = None if texts.labels is None else [texts.labels[i] for i in index]
+    return Texts([texts[i] for i in index], labels)
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def read_texts(path: Path | str, *, column: str | None = None, labels: str | None = None) -> Texts:
+    """The texts in a file or folder, or, for "-", in the lines of standard input.
+
+    In a table and in JSON, texts are in `column`, or else in "text", or else in the column whose texts are longest, and
+    labels are in the column `labels`, or else in "label" if there is one. Blank lines are no texts.
+    """
+    path = Path(path)
+    if path.is_dir() and (documents := _documents(path)):
+        return _read_folder(path, documents)
+    if path.name.lower().endswith(tuple(FORMATS)) or path.is_dir():
+        return _from_frame(str(path), read_table(path), column, labels)
+    with opened(path, {".txt": "lines", ".jsonl": "json", ".md": "document"}, ".txt") as (form, parts):
+        ((name, file),) = parts.items()
+        if form == "document":
+            return Texts([_document(file)])
+        with opened_text(file, encoding_of(name, file)) as lines:
+            if form == "lines":
+                return Texts(line.rstrip("\r\n") for line in lines if line.strip())
+            return _from_json(name, lines, column, labels)
+
+
+def _documents(folder: Path) -> list[Path]:
+    """Files of text in class folders, or else right in the folder, by name."""
+    for place in ("*/*", "*"):
+        found = [file for file in folder.glob(place) if file.name.lower().endswith(_DOCUMENTS)]
+        found = [file for file in found if not any(p.startswith((".", "_")) for p in file.relative_to(folder).parts)]
+        if found:
+            return sorted(found)
+    return []
+
+
+def _read_folder(folder: Path, documents: list[Path]) -> Texts:
+    labels = None if documents[0].parent == folder else [file.parent.name for file in documents]
+    try:
+        return Texts(map(_document, documents), labels)
+    except OSError as error:
+        raise FileError(f"cannot read {folder}: {error.strerror or error}") from error
+
+
+def _document(path: Path) -> str:
+    with opened_text(path, encoding_of(str(path), path)) as file:
+        text: str = file.read()
+    return text.strip()
+
+
+def _from_json(name: str, lines: Iterable[str], column: str | None, labels: str | None) -> Texts:
+    rows = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise FileError(f"{name}, line {number}: every line must be JSON, however: {error}; mend it") from error
+        if not isinstance(row, (str, dict)):
+            raise FileError(f'{name}, line {number}: every line must be a text or {{"text": ...}}, however: {row!r}')
+        rows.append({"text": row} if isinstance(row, str) else row)
+    return _from_frame(name, pd.DataFrame(rows, dtype=object), column, labels) if rows else Texts()
+
+
+def _from_frame(name: str, frame: pd.DataFrame, column: str | None, labels: str | None) -> Texts:
+    for asked in (column, labels):
+        if asked is not None and asked not in frame:
+            raise DataError(f"{name} must have the column {asked!r}, however: it has {', '.join(map(str, frame))}")
+    column = column if column is not None else _longest(name, frame)
+    text = frame[column]
+    texts = ["" if missing else str(cell) for cell, missing in zip(text, text.isna(), strict=True)]
+    if labels is None:
+        labels = "label" if "label" in frame and column != "label" else None
+    if labels is None:
+        return Texts(texts)
+    label = frame[labels]
+    return Texts(texts, [None if m else cell for cell, m in zip(label.tolist(), label.isna(), strict=True)])
+
+
+def _longest(name: str, frame: pd.DataFrame) -> str:
+    """The column that holds the texts, if nobody says which: "text", or the wordiest."""
+    if "text" in frame:
+        return "text"
+    wordy = {c: frame[c] for c in frame if pd.api.types.is_string_dtype(frame[c]) or frame[c].dtype == object}
+    if not wordy:
+        raise DataError(f"{name} must have a column of text, however: it has {', '.join(map(str, frame)) or 'none'}")
+    return str(max(wordy, key=lambda c: wordy[c].dropna().head(1000).astype(str).str.len().mean()))
+
+
+# -- writing ----------------------------------------------------------------------------------------------------------
+
+
+def write_texts(texts: Texts | Iterable[Texts], path: Path | str, *, excel_safe: bool = False) -> int:
+    """Write texts, given whole or in parts, and return their number.
+
+    A .txt file takes a text a line, and no labels; a .jsonl or table file also labels; "-" is lines on standard output;
+    anything without an ending is a folder with a file for each text, in a folder for each label.
+    """
+    parts: Iterable[Texts] = [texts] if isinstance(texts, Texts) else texts
+    path = Path(path)
+    if path.name.lower().endswith(tuple(FORMATS)):
+        return write_table((part.to_frame() for part in parts), path, excel_safe=excel_safe)
+    if path.suffix == "" and str(path) != "-":
+        return _write_folder(parts, path)
+    if path.suffix.lower() not in (".txt", ".jsonl", ""):
+        raise FileError(
+            f"texts must go to a file of a known kind (.txt, .jsonl, {', '.join(FORMATS)}) or a folder, however: {path}"
+        )
+    lines = _json_lines if path.suffix.lower() == ".jsonl" else _plain_lines
+    if str(path) == "-":
+        return _write_lines(lines(parts), sys.stdout.buffer)
+    with atomic(path) as part, part.open("wb") as file:
+        return _write_lines(lines(parts), file)
+
+
+def _plain_lines(parts: Iterable[Texts]) -> Iterator[str]:
+    for text in (text for part in parts for text in part):
+        if "\n" in text or "\r" in text:
+            raise DataError(
+                f"a .txt file takes a text a line, however: {text[:40]!r} has several; write .jsonl, .csv or a folder"
+            )
+        yield text
+
+
+def _json_lines(parts: Iterable[Texts]) -> Iterator[str]:
+    for part in parts:
+        for i, text in enumerate(part):
+            yield json.dumps({"text": text} | ({} if part.labels is None else {"label": part.labels[i]}))
+
+
+def _write_lines(lines: Iterable[str], file: IO[bytes]) -> int:
+    count = 0
+    try:
+        for line in lines:
+            file.write(line.encode("utf-8", "replace") + b"\n")
+            count += 1
+        file.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise FileError(f"cannot write: {error.strerror or error}") from error
+    return count
+
+
+def _write_folder(parts: Iterable[Texts], path: Path) -> int:
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FileError(f"an output folder must be new or empty, however: {path} is not; use another name")
+    count = 0
+    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as place:
+        folder = Path(place) / "texts"
+        folder.mkdir()
+        for part in parts:
+            for i, text in enumerate(part):
+                home = folder if part.labels is None else folder / re.sub(r"[^\w .-]|^\.", "_", str(part.labels[i]))
+                home.mkdir(exist_ok=True)
+                (home / f"{count:06}.txt").write_text(text + "\n", "utf-8")
+                count += 1
+        if path.exists():
+            path.rmdir()
+        folder.replace(path)
+    return count

@@ -1,0 +1,75 @@
+"""A tiny data set for each kind of data, and what a law needs to know of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import synthloom as sl
+from synthloom.models import MODELS
+from synthloom.sources import SOURCES
+from synthloom.synthesizers import SYNTHESIZERS
+
+
+@dataclass
+class Tiny:
+    """Data to fit in a second, and how to compare it."""
+
+    kind: str
+    items: Any
+    knobs: dict[str, Any]
+    """What makes a fit take about a second, and still teaches enough for the laws."""
+    too_large: dict[str, dict[str, Any]]
+    """By model: knobs of a network that no machine can hold."""
+    scramble: Callable[[Any], Any]
+    """Items that have everything but what goes with what."""
+    spoken: Callable[[Any], Any] = lambda items: items
+    """What the network speaks of: all but what is made anew each time."""
+    narrow: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By model: knobs of a latent small enough for a prior to be fitted in a moment."""
+
+    def new(self, model, **knobs):
+        return SYNTHESIZERS[self.kind](model, **self.knobs | knobs)
+
+    def take(self, *index):
+        return SOURCES[self.kind].take(self.items, list(index))
+
+    def same(self, one, other):
+        if isinstance(one, pd.DataFrame):
+            pd.testing.assert_frame_equal(one, other)
+            return True
+        return bool(np.array_equal(one, other))
+
+
+def scrambled_rows(frame):
+    rng = np.random.default_rng(0)
+    return frame.apply(lambda column: column.to_numpy()[rng.permutation(len(frame))]).astype(frame.dtypes)
+
+
+KINDS = {
+    "table": Tiny(
+        "table",
+        sl.datasets.visits(400, seed=0),
+        {"seed": 0, "epochs": 10, "batch_size": 100},
+        {"tvae": {"compress_dims": (400_000, 400_000)}},
+        scrambled_rows,
+        lambda frame: frame.drop(columns="patient_id").reset_index(drop=True),
+        {"tvae": {"embedding_dim": 4}},
+    ),
+}
+
+
+@pytest.fixture(scope="session", params=list(MODELS), ids="-".join)
+def each(request):
+    """Each model there is, as its tiny data and its name."""
+    kind, name = request.param
+    return KINDS[kind], name
+
+
+@pytest.fixture(scope="session")
+def fitted(each):
+    tiny, name = each
+    return tiny.new(name).fit(tiny.items)
