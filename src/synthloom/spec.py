@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["END", "WIDE", "Batch", "Block", "TableBatch", "TableSpec", "TextBatch", "TextSpec"]
+__all__ = ["BLANK", "END", "WIDE", "Batch", "Block", "TableBatch", "TableSpec", "TextBatch", "TextSpec"]
 
 WIDE = 1024
 """A column of more choices than this is spelled with two digits, so that nobody ever holds a logit for each."""
@@ -98,6 +98,10 @@ class TableBatch:
 
 END = 0
 """The piece that ends a text; it also fills what lies beyond, and stands for what comes before the first piece."""
+
+
+BLANK = 1
+"""The piece that stands where a word must not be learnt: never asked for, never written."""
 
 
 @dataclass(frozen=True)
