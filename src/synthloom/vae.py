@@ -39,11 +39,17 @@ class VAE(nn.Module):
     def generate(self, code: Any) -> Likelihood[Any]:
         return self.decoder(code)  # type: ignore[no-any-return]
 
-    def prior(self, n: int, *, learned: bool = True) -> Posterior:
-        """What to draw n codes from: the learned prior where there is one, unless told otherwise."""
+    def prior(self, n: int, condition_BC: Tensor | None = None, *, learned: bool = True) -> Posterior:
+        """What to draw n codes from: the learned prior where there is one, unless told otherwise.
+
+        What the codes are conditional on (`Latent.condition`), how many tokens say, may be given for each; otherwise it
+        is as in the training items.
+        """
+        if condition_BC is None:
+            condition_BC = self.latent.conditions(n)
         if self.learned_prior is None or not learned:
-            return self.latent.prior(n)
-        return self.latent.point(self.latent.unflat(self.learned_prior.draw(n)))
+            return self.latent.prior(n, condition_BC)
+        return self.latent.point(self.latent.unflat(self.learned_prior.draw(n, condition_BC), condition_BC))
 
     def elbo(self, batch: Any) -> dict[str, Tensor]:
         """{"reconstruction": log p(x|z), "kl_...": ...}, each [B]: the bound is the first minus the rest."""

@@ -130,7 +130,7 @@ def test_the_whole_kl_by_monte_carlo(kappa):
 @pytest.mark.parametrize("delta", [0.0, 0.3, 1.0])
 def test_the_prior_is_no_nats_from_itself(kappa, delta):
     latent = NvibLatent(8, 4, tokens=20, delta=delta, kappa=kappa)
-    kl = latent.prior(3, torch.tensor([20, 7, 0])).kl()
+    kl = latent.prior(3, torch.tensor([[20], [7], [0]])).kl()
     assert all(largest(nats_B) < 1e-5 for nats_B in kl.values())
 
 
@@ -300,7 +300,7 @@ def test_the_prior_can_be_read_at_any_length(delta, kappa, temperature):
     """Also where every alpha lies below the threshold of pruning: something is always left to attend to."""
     with seeded(15):
         latent = NvibLatent(8, 4, tokens=60, delta=delta, kappa=kappa)
-        q = latent.prior(4, torch.tensor([60, 21, 5, 0])).process
+        q = latent.prior(4, torch.tensor([[60], [21], [5], [0]])).process
         u_BHMP = torch.randn(4, 2, 3, 4)
         for each in (q, q.prune(), q.prune(1e9)):
             mix = each.draw(temperature)
@@ -325,7 +325,7 @@ def test_prior_weights_are_drawn_from_the_dirichlet(kappa):
 def test_lengths_follow_the_training_items():
     with seeded(17):
         latent = NvibLatent(8, 2, tokens=12)
-        assert latent.lengths(50).eq(12).all()  # until told otherwise, items are full
+        assert latent.conditions(50).eq(12).all()  # until told otherwise, items are full
         lengths_N = torch.randint(2, 9, (3000,))
         latent.observe(lengths_N)
         q = latent.prior(5000)
@@ -346,12 +346,12 @@ def test_constants_are_buffers():
     other.load_state_dict(latent.state_dict())
     assert {"prior_mu_P", "prior_var_C", "prior_log_alpha", "length_L"} <= set(other.state_dict())
     assert torch.equal(
-        other.prior(3, torch.tensor([5, 3, 1])).mean.log_weight,
-        latent.prior(3, torch.tensor([5, 3, 1])).mean.log_weight,
+        other.prior(3, torch.tensor([[5], [3], [1]])).mean.log_weight,
+        latent.prior(3, torch.tensor([[5], [3], [1]])).mean.log_weight,
     )
-    assert set(other.lengths(50).tolist()) == {3, 5}
+    assert set(other.conditions(50)[:, 0].tolist()) == {3, 5}
     meta = latent.to("meta")
-    assert meta.prior(2, torch.ones(2, dtype=torch.long, device="meta")).mean.mu.device.type == "meta"
+    assert meta.prior(2, torch.ones(2, 1, dtype=torch.long, device="meta")).mean.mu.device.type == "meta"
 
 
 def test_an_item_stands_alone():
@@ -441,7 +441,7 @@ def test_a_fitted_priors_code_can_be_mixed_with_a_posterior():
     with seeded(24):
         latent = NvibLatent(8, 4, tokens=5)
         q = latent(features(latent))
-        code = latent.prior(3, torch.tensor([5, 4, 3])).draw()
+        code = latent.prior(3, torch.tensor([[5], [4], [3]])).draw()
     point = latent.point(code)
     assert point.draw(0.7) is code
     assert q.mix(point, 1.0).draw() is code
@@ -457,11 +457,12 @@ def test_a_fitted_priors_code_can_be_mixed_with_a_posterior():
 def test_unflat_undoes_flat():
     with seeded(25):
         latent = NvibLatent(8, 4, tokens=7)
-        tokens_B = torch.tensor([7, 3, 0])
-        code = latent.prior(3, tokens_B).draw()
+        tokens_B1 = torch.tensor([[7], [3], [0]])
+        code = latent.prior(3, tokens_B1).draw()
+    assert torch.equal(latent.condition(code), tokens_B1)
     code_BF = latent.flat(code)
     assert code_BF.shape == (3, 8 * 5)
-    back = latent.unflat(code_BF, tokens_B)
+    back = latent.unflat(code_BF, latent.condition(code))
     there = code.mask_BN & (code.log_weight > code.log_weight.max(1, keepdim=True).values - 12)
     assert torch.equal(back.mask_BN, code.mask_BN)
     assert torch.allclose(back.mu[code.mask_BN], code.mu[code.mask_BN])

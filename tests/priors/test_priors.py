@@ -170,12 +170,14 @@ def test_a_set_of_weighted_vectors_can_be_learnt(name):
         x_BnD = torch.randn(1500, 1, 8) + 0.1 * torch.randn(1500, 4, 8)  # tokens of an item resemble each other
         latent.observe(tokens_B)
         q = latent((x_BnD, torch.arange(4) < tokens_B[:, None]))
-        code_BF, condition_BC = latent.flat(q.draw()), tokens_B.float()[:, None]
+        code = q.draw()
+        code_BF, condition_BC = latent.flat(code), latent.condition(code)
         prior = build(name, code_BF.shape[1], condition=1)
         prior.fit(code_BF, condition_BC)
-        new_B = latent.lengths(1500)
-        code = latent.unflat(prior.draw(1500, new_B.float()[:, None]), new_B)
-    assert torch.equal(code.mask_BN.sum(1), new_B + 1)
+        new_BC = latent.conditions(1500)
+        code = latent.unflat(prior.draw(1500, new_BC), new_BC)
+    assert torch.equal(condition_BC[:, 0], tokens_B)
+    assert torch.equal(latent.condition(code), new_BC)
     assert torch.allclose(code.log_weight.exp().sum(1), torch.ones(1500), atol=1e-5)
     own_BF = latent.flat(latent.prior(1500).draw())
     assert slices(latent.flat(code), code_BF) < 0.5 * slices(own_BF, code_BF)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, Protocol, Self
 
+import torch
 from torch import Tensor, nn
 
 __all__ = ["Latent", "Posterior"]
@@ -39,14 +40,19 @@ class Posterior(Protocol):
 
 
 class Latent(nn.Module, ABC):
-    """The family of distributions: makes posteriors from features, knows its prior, flattens codes."""
+    """The family of distributions: makes posteriors from features, knows its prior, flattens codes.
+
+    Codes may come under a condition: C numbers for each that are settled before it is drawn, such as how many tokens
+    its item has. One vector per item has none. Of conditions that are longer, a latent reads its own C first numbers;
+    what follows them, a label say, is for a learned prior alone.
+    """
 
     @abstractmethod
     def forward(self, features: Any) -> Posterior: ...
 
     @abstractmethod
-    def prior(self, n: int) -> Posterior:
-        """The prior that the KL is measured against, for n items."""
+    def prior(self, n: int, condition_BC: Tensor | None = None) -> Posterior:
+        """The prior that the KL is measured against, for n items; under these conditions, or such as `conditions`."""
 
     @abstractmethod
     def point(self, code: Any) -> Posterior:
@@ -54,8 +60,16 @@ class Latent(nn.Module, ABC):
 
     @abstractmethod
     def flat(self, code: Any) -> Tensor:
-        """A code as one vector per item [B, F]: all that a learned prior needs to know."""
+        """A code as one vector per item [B, F]: all that a learned prior needs to know, beside its condition."""
 
     @abstractmethod
-    def unflat(self, code_BF: Tensor) -> Any:
-        """The inverse of `flat`."""
+    def unflat(self, code_BF: Tensor, condition_BC: Tensor) -> Any:
+        """The inverse of `flat`, given what `condition` said of the code."""
+
+    def condition(self, code: Any) -> Tensor:
+        """What a code is conditional on [B, C]."""
+        return self.flat(code)[:, :0]
+
+    def conditions(self, n: int) -> Tensor:
+        """n conditions [n, C], distributed as those of the training items."""
+        return torch.empty(n, 0)

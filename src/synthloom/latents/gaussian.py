@@ -64,7 +64,7 @@ class GaussianLatent(Latent):
         log_variance_BZ = self.log_variance(features).float().clamp(-30, 20)
         return Gaussian(self.mu(features).float(), (0.5 * log_variance_BZ).exp())
 
-    def prior(self, n: int) -> Gaussian:
+    def prior(self, n: int, condition_BC: Tensor | None = None) -> Gaussian:
         zeros_BZ = self.mu.weight.new_zeros(n, self.size)
         return Gaussian(zeros_BZ, torch.ones_like(zeros_BZ))
 
@@ -74,5 +74,5 @@ class GaussianLatent(Latent):
     def flat(self, code: Tensor) -> Tensor:
         return code
 
-    def unflat(self, code_BF: Tensor) -> Tensor:
+    def unflat(self, code_BF: Tensor, condition_BC: Tensor) -> Tensor:
         return code_BF

@@ -299,7 +299,8 @@ class NvibLatent(Latent):
     """Token vectors [B, n, D] and their mask [B, n] to a Dirichlet process over vectors of width P.
 
     P need not be D: a latent vector of 2 to 16 numbers can be lifted by the decoder that attends to it. `tokens` is the
-    most an item may have; `observe` tells how long the training items are, and the prior draws such lengths.
+    most an item may have; `observe` tells how long the training items are, and the prior draws such lengths. A code's
+    condition is the number of tokens of its item.
 
     >>> latent = NvibLatent(features=16, size=4, tokens=5)
     >>> q = latent((torch.randn(2, 5, 16), torch.ones(2, 5, dtype=torch.bool)))
@@ -307,6 +308,9 @@ class NvibLatent(Latent):
     (torch.Size([2, 6, 4]), ['dirichlet', 'gaussian'])
     >>> latent.flat(latent.prior(3).draw()).shape
     torch.Size([3, 30])
+    >>> latent.condition(latent.prior(2, torch.tensor([[5], [2]])).draw())
+    tensor([[5],
+            [2]])
     """
 
     def __init__(
@@ -421,14 +425,21 @@ class NvibLatent(Latent):
             raise UsageError(f"an item may have {self.tokens} tokens, however: one has {len(counts_L) - 1}")
         self.length_L.copy_(counts_L)
 
-    def lengths(self, n: int) -> Tensor:
-        """n numbers of tokens, distributed as those of the training items."""
-        return torch.multinomial(self.length_L, n, replacement=True)
+    def condition(self, code: Mixture) -> Tensor:
+        """The number of tokens of each item [B, 1]: all that are before the last one there is."""
+        place_N = torch.arange(code.mask_BN.shape[1], device=code.mask_BN.device)
+        return (place_N * code.mask_BN).amax(1, keepdim=True)
 
-    def prior(self, n: int, tokens_B: Tensor | None = None) -> NvibPosterior:
-        """The prior process for n items of the given numbers of tokens, or of lengths like those of the training items:
-        every component at the prior's place, with an equal part of its alpha."""
-        tokens_B = self.lengths(n) if tokens_B is None else tokens_B
+    def conditions(self, n: int) -> Tensor:
+        return torch.multinomial(self.length_L, n, replacement=True)[:, None]
+
+    def _tokens_B(self, condition_BC: Tensor) -> Tensor:
+        return condition_BC[:, 0].to(self.length_L.device, torch.long)
+
+    def prior(self, n: int, condition_BC: Tensor | None = None) -> NvibPosterior:
+        """The prior process for n items of the given numbers of tokens [B, 1], or of lengths like those of the training
+        items: every component at the prior's place, with an equal part of its alpha."""
+        tokens_B = self._tokens_B(self.conditions(n) if condition_BC is None else condition_BC)
         mask_BN = torch.arange(self.tokens + 1, device=tokens_B.device) <= tokens_B[:, None]
         prior = self._prior()
         log_alpha_B = (prior.total(tokens_B) / (tokens_B + 1)).log()
@@ -463,13 +474,11 @@ class NvibLatent(Latent):
         code_BNP = torch.cat([code.mu.masked_fill(~mask_BN[:, :, None], 0), logit_BN[:, :, None]], dim=2)
         return pad(code_BNP, (0, 0, 0, missing)).flatten(1)
 
-    def unflat(self, code_BF: Tensor, tokens_B: Tensor | None = None) -> Mixture:
-        """The code with components for `tokens_B` tokens, or for as many as there may be."""
+    def unflat(self, code_BF: Tensor, condition_BC: Tensor) -> Mixture:
+        """The code, with a component for each of its item's tokens."""
         code_BNP = code_BF.view(-1, self.tokens + 1, self.size + 1)
-        logit_BN = code_BNP[:, :, -1]
-        if tokens_B is not None:
-            beyond_BN = torch.arange(self.tokens + 1, device=code_BF.device) > tokens_B[:, None]
-            logit_BN = logit_BN.masked_fill(beyond_BN, -math.inf)
+        beyond_BN = torch.arange(self.tokens + 1, device=code_BF.device) > self._tokens_B(condition_BC)[:, None]
+        logit_BN = code_BNP[:, :, -1].masked_fill(beyond_BN, -math.inf)
         return Mixture(code_BNP[:, :, :-1], None, logit_BN.log_softmax(1))
 
     def _prior(self) -> PriorProcess:

@@ -214,8 +214,10 @@ class Synthesizer(ABC, Generic[Items]):
         synthesizer._load_codec(stored.documents["codec"], stored.tensors["codec"])
         net = synthesizer.model.build(synthesizer._spec())
         kind = PRIORS[synthesizer.model.prior]
-        if kind is not None and "learned_prior.shift_F" in stored.tensors["network"]:
-            net.learned_prior = kind(len(stored.tensors["network"]["learned_prior.shift_F"]))
+        start = "learned_prior."
+        state = {name.removeprefix(start): t for name, t in stored.tensors["network"].items() if name.startswith(start)}
+        if kind is not None and state:
+            net.learned_prior = kind.shaped_as(state)
         try:
             net.load_state_dict(stored.tensors["network"])
         except RuntimeError as error:
@@ -274,28 +276,33 @@ class Synthesizer(ABC, Generic[Items]):
         kind = PRIORS[self.model.prior]
         if kind is None:
             return
-        code_NF = self._codes(batch, seed)
-        prior = kind(code_NF.shape[1]).to(self.device)
+        code_NF, condition_NC = self._codes(batch, seed)
+        prior = kind(code_NF.shape[1], condition_NC.shape[1]).to(self.device)
         parameters = sum(p.numel() for p in prior.parameters())
         # of a bounded time the network's training had four fifths
         prior.seconds = self.model.max_time and self.model.max_time / 5
         with rng.seeded(seed, "prior"), devices.threads(self.model.threads, parameters):
-            prior.fit(code_NF)
+            prior.fit(code_NF, condition_NC)
         self.net_.learned_prior = prior
 
     def _examine(self, batch: Any, seed: int) -> list[str]:
         """What is wrong with the latent, in words."""
         few = batch.take(torch.arange(min(len(batch), 1000)))
+        code_NF, condition_NC = self._codes(few, seed)
         with torch.inference_mode(), rng.seeded(seed, "examine"):
-            drawn_NF = self.net_.latent.flat(self.net_.prior(len(few)).draw())
-        return [str(finding) for finding in health.check_codes(self._codes(few, seed), drawn_NF)]
+            drawn_NF = self.net_.latent.flat(self.net_.prior(len(few), condition_NC).draw())
+        return [str(finding) for finding in health.check_codes(code_NF, drawn_NF)]
 
     @torch.inference_mode()
-    def _codes(self, batch: Any, seed: int) -> torch.Tensor:
-        """One draw of the flat code of every item."""
+    def _codes(self, batch: Any, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """One draw of the code of every item: flat, and what it is conditional on."""
         net = self._assert_fitted()
         with rng.seeded(seed, "codes"):
-            return torch.cat([net.latent.flat(net.infer(part).draw()) for part in self._in_batches(batch)])
+            codes = [net.infer(part).draw() for part in self._in_batches(batch)]
+        flat, condition = (
+            torch.cat([read(code) for code in codes]) for read in (net.latent.flat, net.latent.condition)
+        )
+        return flat, condition
 
     # -- shared tools -----------------------------------------------------------------------------------------------
 

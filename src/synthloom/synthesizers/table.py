@@ -128,18 +128,19 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
         for g in range(len(groups)):
             member = torch.nonzero(group_B == g).flatten()
             tries = min(100_000, max(pool, 32 * len(member)))
-            codes, logs = [], []
+            flats, conditions, logs = [], [], []
             for part in torch.split(torch.arange(tries), 8192):
                 code = net.prior(len(part), learned=learned).draw()
-                codes.append(net.latent.flat(code))
+                flats.append(net.latent.flat(code))
+                conditions.append(net.latent.condition(code))
                 logs.append(net.generate(code).log_prob(given.take(member[:1].expand(len(part)))))
             weight = torch.softmax(torch.cat(logs).double(), 0)
             shares.append((1 / weight.square().sum() / tries).item())
             # systematic draws: every code as often as it deserves, give or take one
             steps = (torch.randperm(len(member)) + torch.rand(1)).double() / len(member)
             chosen = torch.searchsorted(weight.cumsum(0), steps.to(weight.device)).clamp(max=tries - 1)
-            flat = torch.cat(codes)[chosen]
-            drawn.append(net.generate(net.latent.unflat(flat)).draw(given=given.take(member)))
+            code = net.latent.unflat(torch.cat(flats)[chosen], torch.cat(conditions)[chosen])
+            drawn.append(net.generate(code).draw(given=given.take(member)))
             order.append(member)
         self.given_share_ = float(np.mean(shares))
         back = torch.cat(order).argsort()
