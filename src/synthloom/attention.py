@@ -35,7 +35,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from synthloom.errors import UsageError
 
-__all__ = ["DenoisingAttention", "Memory", "Mixture", "denoise", "merge_heads", "split_heads"]
+__all__ = ["DenoisingAttention", "Memory", "Mixture", "attend", "denoise", "merge_heads", "split_heads"]
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,17 @@ def denoise(u_BHMP: Tensor, mix: Mixture, noise: float, *, linear: bool = False)
     m_BNP, c_BNC, b_BN = _canonical(mix, noise)
     memory = _memory(m_BNP[:, None], None, c_BNC, noise * b_BN, mix.mask_BN)
     with _full_precision(u_BHMP):
-        if memory.variances == 0:
-            return _attend(u_BHMP, u_BHMP[..., :0], memory, 1 / noise)[0]
-        half_BHMC = 0.5 * u_BHMP.square()
-        if memory.variances == 1:
-            half_BHMC = half_BHMC.sum(3, keepdim=True)
-        m_BHMP, c_BHMC = _attend(u_BHMP, _scored(half_BHMC, linear), memory, 1 / noise)
-        return torch.addcmul(m_BHMP, c_BHMC, u_BHMP)
+        return _denoise(u_BHMP, memory, noise, linear)
+
+
+def _denoise(u_BHMP: Tensor, memory: Memory, noise: float, linear: bool) -> Tensor:
+    if memory.variances == 0:
+        return _attend(u_BHMP, u_BHMP[..., :0], memory, 1 / noise)[0]
+    half_BHMC = 0.5 * u_BHMP.square()
+    if memory.variances == 1:
+        half_BHMC = half_BHMC.sum(3, keepdim=True)
+    m_BHMP, c_BHMC = _attend(u_BHMP, _scored(half_BHMC, linear), memory, 1 / noise)
+    return torch.addcmul(m_BHMP, c_BHMC, u_BHMP)
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,7 @@ class Memory:
     variances: int = 0  # C: how many of the K coordinates are c
     see_HEG: Tensor | None = None  # from a query to what is scored with c: u itself, or what |u|^2 is made of
     lift_HGE: Tensor | None = None  # from u (or a query) to the values of each head
+    projected: bool = True  # whether keys and values are those of the heads, or the components themselves
 
     def take(self, index: Tensor) -> Memory:
         """The items at `index`, in that order: for beams, and for leaving finished items behind."""
@@ -143,8 +148,8 @@ class DenoisingAttention(nn.Module):
 
     `remember(mix)` computes all that does not depend on the query; `forward(x_BMD, memory)` attends. A draw (point
     masses) and a mean (Gaussians) go the same way. In head h the observation u = W_k,h^T (W_q,h x + b) is as wide as a
-    component; it is only formed for components with a variance for each dimension, which all heads then share as keys.
-    Otherwise keys and values are projected to the width of a head first.
+    component; it is formed for components that are narrower than a head, or that have a variance for each dimension,
+    and all heads then share them as keys. Otherwise keys and values are projected to the width of a head first.
 
     >>> attention = DenoisingAttention(width=16, components=3, heads=2)
     >>> mix = Mixture(mu=torch.randn(4, 5, 3), var=torch.rand(4, 5, 3), log_weight=torch.zeros(4, 5))
@@ -167,10 +172,10 @@ class DenoisingAttention(nn.Module):
     def remember(self, mix: Mixture) -> Memory:
         m_BNP, c_BNC, b_BN = _canonical(mix, self.noise)
         key_HEP, value_HEP = self._per_head(self.key), self._per_head(self.value)
-        if c_BNC.shape[2] > 1:
+        if c_BNC.shape[2] > 1 or m_BNP.shape[2] < key_HEP.shape[1]:
             memory = _memory(m_BNP[:, None], None, c_BNC, self.noise * b_BN, mix.mask_BN)
             # contiguous, because a step of few queries takes three times as long by the transpose of a matrix
-            return replace(memory, see_HEG=key_HEP, lift_HGE=value_HEP.mT.contiguous())
+            return replace(memory, see_HEG=key_HEP, lift_HGE=value_HEP.mT.contiguous(), projected=False)
         key_BHNE = split_heads(self.key(m_BNP), self.heads)
         # without the bias: the weights add up to one (to zero, if nothing is there), so it is added after attending
         value_BHNE = split_heads(m_BNP @ self.value.weight.mT, self.heads)
@@ -191,17 +196,32 @@ class DenoisingAttention(nn.Module):
         if memory.see_HEG is None or memory.lift_HGE is None:
             return _attend(q_BHME, q_BHME[..., :0], memory, 1 / self.noise)[0]
         seen_BHMG = _by_head(q_BHME, memory.see_HEG)
-        if memory.variances == 1:
+        if memory.projected:
             half_BHM1 = 0.5 * (seen_BHMG * q_BHME).sum(3, keepdim=True)
             value_BHME, c_BHM1 = _attend(q_BHME, _scored(half_BHM1, self.linear), memory, 1 / self.noise)
             return torch.addcmul(value_BHME, c_BHM1, _by_head(q_BHME, memory.lift_HGE))
-        half_BHMP = 0.5 * seen_BHMG.square()
-        m_BHMP, c_BHMP = _attend(seen_BHMG, _scored(half_BHMP, self.linear), memory, 1 / self.noise)
-        return _by_head(torch.addcmul(m_BHMP, c_BHMP, seen_BHMG), memory.lift_HGE)
+        return _by_head(_denoise(seen_BHMG, memory, self.noise, self.linear), memory.lift_HGE)
 
     def _per_head(self, linear: nn.Linear) -> Tensor:
         """A projection as one matrix per head [H, E, P]."""
         return linear.weight.view(self.heads, -1, linear.in_features)
+
+
+def attend(
+    query_BHME: Tensor,
+    key_BHNE: Tensor,
+    value_BHNE: Tensor,
+    mask: Tensor | None = None,
+    *,
+    causal: bool = False,
+    scale: float | None = None,
+) -> Tensor:
+    """Scaled dot product attention; on a CPU never back through bfloat16, which takes ten times as long as float32
+    does (torch 2.13, with AMX)."""
+    if query_BHME.device.type == "cpu" and query_BHME.dtype == torch.bfloat16 and torch.is_grad_enabled():
+        query_BHME, key_BHNE, value_BHNE = query_BHME.float(), key_BHNE.float(), value_BHNE.float()
+    with torch.autocast(query_BHME.device.type, enabled=False):
+        return scaled_dot_product_attention(query_BHME, key_BHNE, value_BHNE, mask, is_causal=causal, scale=scale)
 
 
 def _scored(half_BHMC: Tensor, linear: bool) -> Tensor:
@@ -262,7 +282,6 @@ def _attend(q_BHME: Tensor, half_BHMC: Tensor, memory: Memory, scale: float) -> 
     B, H, M, K = query_BHMK.shape
     if memory.key_BHNK.shape[1] == 1:  # heads that look at the same keys are as good as more queries
         query_BHMK = query_BHMK.reshape(B, 1, H * M, K)
-    out_BHMK = scaled_dot_product_attention(
-        query_BHMK, memory.key_BHNK, memory.value_BHNK, attn_mask=memory.mask_B11N, scale=scale
-    ).reshape(B, H, M, K)
+    out_BHMK = attend(query_BHMK, memory.key_BHNK, memory.value_BHNK, memory.mask_B11N, scale=scale)
+    out_BHMK = out_BHMK.reshape(B, H, M, K)
     return out_BHMK[..., : q_BHME.shape[3]], out_BHMK[..., q_BHME.shape[3] : -1]

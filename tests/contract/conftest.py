@@ -54,10 +54,10 @@ KINDS = {
         "table",
         sl.datasets.visits(400, seed=0),
         {"seed": 0, "epochs": 10, "batch_size": 100},
-        {"tvae": {"compress_dims": (400_000, 400_000)}},
+        {"tvae": {"compress_dims": (400_000, 400_000)}, "nvae": {"width": 400_000}},
         scrambled_rows,
         lambda frame: frame.drop(columns="patient_id").reset_index(drop=True),
-        {"tvae": {"embedding_dim": 4}},
+        {"tvae": {"embedding_dim": 4}, "nvae": {"size": 1}},
     ),
 }
 

@@ -18,6 +18,7 @@ from synthloom.latents.nvib import (
     NvibLatent,
     PriorProcess,
     kl_dirichlet,
+    kl_draw,
     kl_gaussian,
     log_dirichlet,
     paper_scale,
@@ -496,3 +497,40 @@ def test_impossible_knobs_are_refused(knobs):
 
 def test_the_contract_names_are_here():
     assert Mixture.__module__ == "synthloom.attention"
+
+
+# -- the KL of a draw -------------------------------------------------------------------------------------------------
+
+
+def test_the_kl_of_a_draw_is_that_of_its_dirichlet_and_of_all_its_gaussians():
+    torch.manual_seed(0)
+    mu_BNP, log_alpha_BN = torch.randn(3, 5, 2).double(), torch.randn(3, 5).double()
+    var_BNP, alpha_p_B = torch.rand(3, 5, 2).double() + 0.1, torch.tensor([2.0, 2.5, 9.0]).double()
+    kl = kl_draw(mu_BNP, var_BNP, log_alpha_BN, alpha_p_B, 0.5, 2.0)
+    prior = torch.distributions.Dirichlet((alpha_p_B / 5)[:, None].expand(3, 5))
+    weights = torch.distributions.kl_divergence(torch.distributions.Dirichlet(log_alpha_BN.exp()), prior)
+    unit = torch.distributions.Normal(torch.tensor(0.5).double(), torch.tensor(2.0).double().sqrt())
+    places = torch.distributions.kl_divergence(torch.distributions.Normal(mu_BNP, var_BNP.sqrt()), unit).sum((1, 2))
+    torch.testing.assert_close(kl["dirichlet"], weights, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(kl["gaussian"], places, rtol=1e-12, atol=1e-12)
+
+
+def test_padding_has_no_part_in_the_kl_of_a_draw():
+    torch.manual_seed(0)
+    latent = NvibLatent(features=8, size=3, tokens=6, exact=True)
+    x_BnD, mask_Bn = torch.randn(2, 6, 8), torch.arange(6) < torch.tensor([[6], [4]])
+    whole = latent((x_BnD, mask_Bn)).kl()
+    alone = latent((x_BnD[1:, :4], mask_Bn[1:, :4])).kl()
+    for part in ("gaussian", "dirichlet"):
+        torch.testing.assert_close(whole[part][1:], alone[part])
+    x_BnD[1, 4:] = 1e4
+    torch.testing.assert_close(latent((x_BnD, mask_Bn)).kl()["gaussian"], whole["gaussian"])
+
+
+def test_light_components_say_things_that_l_g_hardly_counts():
+    """Why there is a second KL: a place far away costs L_G its share of alpha, and a draw shows it all the same."""
+    mu_BNP = torch.tensor([[[0.0], [8.0]]])
+    var_BNP, log_alpha_BN = torch.full((1, 2, 1), 0.1), torch.tensor([[0.0, -10.0]])
+    counted = kl_gaussian(mu_BNP, var_BNP, log_alpha_BN.softmax(1), 2, 0.0, 1.0)
+    shown = kl_draw(mu_BNP, var_BNP, log_alpha_BN, torch.tensor([2.0]), 0.0, 1.0)["gaussian"]
+    assert counted < 2 < 30 < shown

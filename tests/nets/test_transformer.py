@@ -96,3 +96,17 @@ def test_gradients_reach_every_parameter(decoding):
 def test_heads_must_divide_the_width():
     with pytest.raises(UsageError, match="multiple"):
         Attention(10, heads=3)
+
+
+def test_items_may_have_written_different_tokens():
+    """Tokens that an item did not write are as good as never there."""
+    torch.manual_seed(0)
+    decoder = Decoder(8, 2, 2, cross=lambda: Attention(8, memory_width=3)).eval()
+    code_BND, x_BMD = torch.randn(1, 4, 3), torch.randn(1, 4, 8)
+    with torch.no_grad():
+        _, cache = decoder(x_BMD[:, :2], decoder.start(code_BND))
+        without, _ = decoder(x_BMD[:, 3:], cache)
+        _, cache = decoder(x_BMD[:, :3], decoder.start(code_BND))
+        cache = cache.only(torch.tensor([[True, True, False]]))
+        hidden, _ = decoder(x_BMD[:, 3:], cache)
+    torch.testing.assert_close(hidden, without)

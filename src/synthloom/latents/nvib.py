@@ -36,6 +36,7 @@ __all__ = [
     "NvibPosterior",
     "PriorProcess",
     "kl_dirichlet",
+    "kl_draw",
     "kl_gaussian",
     "log_dirichlet",
     "paper_scale",
@@ -92,6 +93,38 @@ def kl_gaussian(
     ratio_BNC = _double(var_BNC.masked_fill(absent_BN1, 1)) / prior_var
     nats_BN = 0.5 * (distance_BNP + ratio_BNC - 1 - ratio_BNC.log()).sum(2)
     return _double(kappa_0) * (_double(weight_BN) * nats_BN).sum(1)
+
+
+def kl_draw(
+    mu_BNP: Tensor,
+    var_BNC: Tensor,
+    log_alpha_BN: Tensor,
+    prior_alpha_B: Tensor,
+    prior_mu: Tensor | float,
+    prior_var: Tensor | float,
+) -> dict[str, Tensor]:
+    """What one draw of every component says of its item, nats [B]: the exact KL of (places, weights); float64.
+
+    L_G weighs a component by its share of alpha and L_D knows the total alone, so an encoder can say a great deal
+    through light components, and through who has how much, that neither counts. Here each present component counts in
+    full, and Dirichlet(alpha) is held against the symmetric one of the total `prior_alpha_B`. With it the ELBO is a
+    bound.
+    """
+    present_BN = log_alpha_BN > -math.inf
+    dimensions_each = mu_BNP.shape[2] / var_BNC.shape[2]
+    ratio_BNC = _double(var_BNC) / _double(prior_var)
+    distance_BNP = (_double(mu_BNP) - _double(prior_mu)).square() / _double(prior_var)
+    nats_BN = 0.5 * (distance_BNP.sum(2) + dimensions_each * (ratio_BNC - 1 - ratio_BNC.log()).sum(2))
+    alpha_BN = _double(log_alpha_BN).masked_fill(~present_BN, 0).exp()
+    alpha_p_BN = (_double(prior_alpha_B) / present_BN.sum(1))[:, None].expand_as(alpha_BN)
+    alpha_0_B, alpha_p0_B = (alpha_BN * present_BN).sum(1), _double(prior_alpha_B)
+    each_BN = (
+        torch.lgamma(alpha_p_BN)
+        - torch.lgamma(alpha_BN)
+        + (alpha_BN - alpha_p_BN) * (torch.digamma(alpha_BN) - torch.digamma(alpha_0_B)[:, None])
+    )
+    dirichlet_B = torch.lgamma(alpha_0_B) - torch.lgamma(alpha_p0_B) + (each_BN * present_BN).sum(1)
+    return {"gaussian": nats_BN.masked_fill(~present_BN, 0).sum(1), "dirichlet": dirichlet_B}
 
 
 def paper_scale(kl: Mapping[str, Tensor], vectors_B: Tensor, width: int) -> dict[str, Tensor]:
@@ -165,6 +198,7 @@ class DirichletProcess:
     mask_BN: Tensor
     prior: PriorProcess
     kappa: int = 1
+    exact: bool = False
 
     def __len__(self) -> int:
         return len(self.mu_BNP)
@@ -192,7 +226,16 @@ class DirichletProcess:
         return Mixture(mu_BNP + temperature * sigma_BNC * torch.randn_like(mu_BNP), None, log_dirichlet(log_alpha_BN))
 
     def kl(self) -> dict[str, Tensor]:
-        """{"gaussian": L_G, "dirichlet": L_D}: nats per item, an upper bound on the KL from the prior process."""
+        """{"gaussian": L_G, "dirichlet": L_D}: nats per item, an upper bound on the KL from the prior process.
+
+        If `exact`, the two parts of `kl_draw` in their place.
+        """
+        if self.exact:
+            log_alpha_BN = self.log_alpha_BN.repeat(1, self.kappa) - math.log(self.kappa)
+            mu_BNP, var_BNC = (x.repeat(1, self.kappa, 1) for x in (self.mu_BNP, self.var_BNC))
+            total_B = self.prior.total(self.tokens_B)
+            kl = kl_draw(mu_BNP, var_BNC, log_alpha_BN, total_B, self.prior.mu_P, self.prior.var_C)
+            return {name: nats_B.to(self.mu_BNP) for name, nats_B in kl.items()}
         kappa_0 = self.kappa * (self.tokens_B + 1)
         log_alpha_BN = _double(self.log_alpha_BN)
         dirichlet_B = kl_dirichlet(log_alpha_BN.logsumexp(1).exp(), self.prior.total(self.tokens_B), kappa_0)
@@ -300,7 +343,8 @@ class NvibLatent(Latent):
 
     P need not be D: a latent vector of 2 to 16 numbers can be lifted by the decoder that attends to it. `tokens` is the
     most an item may have; `observe` tells how long the training items are, and the prior draws such lengths. A code's
-    condition is the number of tokens of its item.
+    condition is the number of tokens of its item. `exact` counts the KL of a draw in full (`kl_draw`) in place of L_G
+    and L_D. At `first_var` of the prior's variance there is little noise, so that the first steps can see through it.
 
     >>> latent = NvibLatent(features=16, size=4, tokens=5)
     >>> q = latent((torch.randn(2, 5, 16), torch.ones(2, 5, dtype=torch.bool)))
@@ -323,6 +367,8 @@ class NvibLatent(Latent):
         kappa: int = 1,
         scalar_variance: bool = False,
         clip: Clip | None = None,
+        exact: bool = False,
+        first_var: float = 0.135,
         prior_mu: float = 0.0,
         prior_var: float = 1.0,
         prior_alpha: float = 1.0,
@@ -332,13 +378,13 @@ class NvibLatent(Latent):
             raise UsageError(f"delta must be 0 or more and kappa 1 or more, however: {delta=}, {kappa=}")
         if prior_var <= 0 or prior_alpha <= 0:
             raise UsageError(f"the prior's variance and alpha must be positive, however: {prior_var=}, {prior_alpha=}")
-        self.size, self.tokens, self.delta, self.kappa, self.clip = size, tokens, delta, kappa, clip
+        self.size, self.tokens, self.delta, self.kappa, self.clip, self.exact = size, tokens, delta, kappa, clip, exact
         variances = 1 if scalar_variance else size
         self.mu = nn.Linear(features, size)
         self.log_variance = nn.Linear(features, variances)
         self.log_alpha = nn.Linear(2 * features, 1)  # of x and x^2: log alpha = |x|^2 / (2 sqrt E) is attention's own
         nn.init.zeros_(self.log_variance.weight)
-        nn.init.constant_(self.log_variance.bias, -2.0)  # little noise, so that the first steps can see through it
+        nn.init.constant_(self.log_variance.bias, math.log(first_var))
         nn.init.zeros_(self.log_alpha.weight)
         nn.init.constant_(self.log_alpha.bias, math.log(max(delta, 0.1)))  # the total that the prior expects
         self.prior_mu_P: Tensor
@@ -376,6 +422,7 @@ class NvibLatent(Latent):
             pad(mask_Bn, (1, 0), value=True),
             self._prior(),
             self.kappa,
+            self.exact,
         )
         return NvibPosterior((process,))
 
@@ -450,6 +497,7 @@ class NvibLatent(Latent):
             mask_BN,
             prior,
             self.kappa,
+            self.exact,
         )
         return NvibPosterior((process,))
 

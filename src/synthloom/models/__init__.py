@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from synthloom.errors import UsageError
 from synthloom.models.base import Model, TableModel
+from synthloom.models.table_nvae import TableNVAE
 from synthloom.models.table_tvae import TVAE
 
 __all__ = ["MODELS", "Model", "TableModel", "find"]
 
 MODELS: dict[tuple[str, str], type[Model]] = {
+    ("table", "nvae"): TableNVAE,
     ("table", "tvae"): TVAE,
 }
 """(kind of data, name) -> model; the first of a kind is its default."""

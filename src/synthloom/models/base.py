@@ -114,6 +114,8 @@ class TableModel(Model):
     """How numbers are encoded: by "quantile" (cells of equal mass; reaches every value) or "gmm" (as published)."""
     cells: int = Field(64, ge=1, le=1024)
     """Into how many cells of equal mass a number is cut at most (quantile codec)."""
+    common: int | None = Field(None, ge=1)
+    """A number that so many rows hold, and one row in a thousand, is a choice of its own; none: what fills a cell."""
 
     def prepare(self, net: VAE, batch: TableBatch) -> None:
         for module in net.modules():

@@ -11,17 +11,16 @@ where there is a token.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 
-from synthloom.attention import Memory, merge_heads, split_heads
+from synthloom.attention import Memory, attend, merge_heads, split_heads
 from synthloom.errors import UsageError
 
-__all__ = ["Attention", "Cache", "Decoder", "DecoderLayer", "Encoder", "EncoderLayer", "feed_forward"]
+__all__ = ["Attention", "Cache", "Decoder", "DecoderLayer", "Encoder", "EncoderLayer", "Past", "feed_forward"]
 
 
 class Attention(nn.Module):
@@ -52,9 +51,7 @@ class Attention(nn.Module):
         mask, (M, N) = memory.mask_B11N, (q_BHME.shape[2], memory.key_BHNK.shape[2])
         if causal and 1 < M < N:
             mask, causal = torch.ones(M, N, dtype=torch.bool, device=x_BMD.device).tril(N - M), False
-        value_BHME = scaled_dot_product_attention(
-            q_BHME, memory.key_BHNK, memory.value_BHNK, attn_mask=mask, is_causal=causal and M > 1
-        )
+        value_BHME = attend(q_BHME, memory.key_BHNK, memory.value_BHNK, mask, causal=causal and M > 1)
         out_BMD: Tensor = self.out(merge_heads(value_BHME))
         return out_BMD
 
@@ -103,15 +100,78 @@ class Encoder(nn.Module):
 
 
 @dataclass(frozen=True)
+class Past:
+    """The tokens that a layer has seen: the first `count` places of a store that has room for more.
+
+    What is added goes into that room, so that a step copies only what is new. Hence a past can be gone on from once;
+    `take` makes a copy.
+    """
+
+    key_BHSE: Tensor
+    value_BHSE: Tensor
+    present_BS: Tensor | None  # None: every token is there in every item
+    count: int
+
+    @staticmethod
+    def of(memory: Memory) -> Past:
+        return Past(memory.key_BHNK, memory.value_BHNK, None, memory.key_BHNK.shape[2])
+
+    @property
+    def memory(self) -> Memory:
+        mask = None if self.present_BS is None else self.present_BS[:, None, None, : self.count]
+        return Memory(self.key_BHSE[:, :, : self.count], self.value_BHSE[:, :, : self.count], mask)
+
+    def add(self, new: Memory) -> Past:
+        """With the tokens of `new` behind those that are there."""
+        count = self.count + new.key_BHNK.shape[2]
+        if torch.is_grad_enabled():
+            memory = self.memory
+            key_BHSE = torch.cat([memory.key_BHNK, new.key_BHNK], dim=2)
+            value_BHSE = torch.cat([memory.value_BHNK, new.value_BHNK], dim=2)
+        else:
+            key_BHSE, value_BHSE = _with_room(self.key_BHSE, count), _with_room(self.value_BHSE, count)
+            key_BHSE[:, :, self.count : count] = new.key_BHNK
+            value_BHSE[:, :, self.count : count] = new.value_BHNK
+        present_BS = self.present_BS
+        if present_BS is not None:
+            present_BS = torch.cat(
+                [present_BS[:, : self.count], present_BS.new_ones(len(present_BS), count - self.count)], 1
+            )
+        return Past(key_BHSE, value_BHSE, present_BS, count)
+
+    def only(self, present_BN: Tensor) -> Past:
+        """Where `present_BN` is False there is no token after all."""
+        return replace(self, present_BS=present_BN)
+
+    def take(self, index: Tensor) -> Past:
+        present_BS = None if self.present_BS is None else self.present_BS[index]
+        return Past(self.key_BHSE[index], self.value_BHSE[index], present_BS, self.count)
+
+
+def _with_room(store_BHSE: Tensor, count: int) -> Tensor:
+    """The store, or one of twice the size with the same in it."""
+    B, H, S, E = store_BHSE.shape
+    if count <= S:
+        return store_BHSE
+    larger_BHSE = store_BHSE.new_empty(B, H, max(count, 2 * S), E)
+    larger_BHSE[:, :, :S] = store_BHSE
+    return larger_BHSE
+
+
+@dataclass(frozen=True)
 class Cache:
     """What a decoder keeps between steps: per layer the tokens so far, and the code that it looks at."""
 
-    past: tuple[Memory | None, ...]
+    past: tuple[Past | None, ...]
     code: tuple[Memory, ...]
+
+    def only(self, present_BN: Tensor) -> Cache:
+        """Without the tokens so far where `present_BN` is False: items need not have written the same ones."""
+        return replace(self, past=tuple(None if past is None else past.only(present_BN) for past in self.past))
 
     def take(self, index: Tensor) -> Cache:
         """The items at `index`, in that order: for beams, and for leaving finished items behind."""
-        past = tuple(None if memory is None else memory.take(index) for memory in self.past)
+        past = tuple(None if past is None else past.take(index) for past in self.past)
         return Cache(past, tuple(memory.take(index) for memory in self.code))
 
 
@@ -128,18 +188,13 @@ class DecoderLayer(nn.Module):
         self.feed_forward = feed_forward(width, hidden)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x_BMD: Tensor, past: Memory | None, code: Memory) -> tuple[Tensor, Memory]:
+    def forward(self, x_BMD: Tensor, past: Past | None, code: Memory) -> tuple[Tensor, Past]:
         y_BMD = self.norm(x_BMD)
-        memory = self.attention.remember(y_BMD)
-        if past is not None:
-            memory = Memory(
-                torch.cat([past.key_BHNK, memory.key_BHNK], dim=2),
-                torch.cat([past.value_BHNK, memory.value_BHNK], dim=2),
-                None,
-            )
-        x_BMD = x_BMD + self.dropout(self.attention(y_BMD, memory, causal=True))
+        new = self.attention.remember(y_BMD)
+        past = Past.of(new) if past is None else past.add(new)
+        x_BMD = x_BMD + self.dropout(self.attention(y_BMD, past.memory, causal=True))
         x_BMD = x_BMD + self.dropout(self.cross(self.cross_norm(x_BMD), code))
-        return x_BMD + self.dropout(self.feed_forward(self.forward_norm(x_BMD))), memory
+        return x_BMD + self.dropout(self.feed_forward(self.forward_norm(x_BMD))), past
 
 
 class Decoder(nn.Module):
@@ -185,6 +240,6 @@ class Decoder(nn.Module):
         """The tokens that follow those in the cache, and the cache with them in it."""
         past = []
         for layer, so_far, code in zip(self.layers, cache.past, cache.code, strict=True):
-            x_BMD, memory = layer(x_BMD, so_far, code)
-            past.append(memory)
+            x_BMD, seen = layer(x_BMD, so_far, code)
+            past.append(seen)
         return self.norm(x_BMD), Cache(tuple(past), cache.code)

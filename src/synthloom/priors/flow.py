@@ -16,6 +16,7 @@ import time
 import torch
 from torch import Tensor, nn
 
+from synthloom import devices
 from synthloom.priors.base import Prior
 
 __all__ = ["FlowPrior"]
@@ -130,7 +131,9 @@ class FlowPrior(Prior):
         """On the straight way from noise to a code the velocity is their difference."""
         condition_NC, code_NF = both_NF[:, : self.condition], both_NF[:, self.condition :]
         between_NF = torch.lerp(noise_NF, code_NF, time_N[:, None])
-        loss: Tensor = (velocity(between_NF, time_N, condition_NC) - (code_NF - noise_NF)).square().mean()
+        with devices.autocast(code_NF.device):
+            found_NF = velocity(between_NF, time_N, condition_NC)
+        loss: Tensor = (found_NF.float() - (code_NF - noise_NF)).square().mean()
         return loss
 
     def _times(self, like_NF: Tensor) -> Tensor:
@@ -147,8 +150,9 @@ class FlowPrior(Prior):
 
     def _move(self, x_nF: Tensor, condition_nC: Tensor, steps: int) -> Tensor:
         """By the midpoint rule: each step with the velocity found half of it ahead."""
-        for step in range(steps):
-            now_n = torch.full_like(x_nF[:, 0], step / steps)
-            half_nF = x_nF + self.velocity(x_nF, now_n, condition_nC) / (2 * steps)
-            x_nF = x_nF + self.velocity(half_nF, now_n + 0.5 / steps, condition_nC) / steps
+        with devices.autocast(x_nF.device):
+            for step in range(steps):
+                now_n = torch.full_like(x_nF[:, 0], step / steps)
+                half_nF = x_nF + self.velocity(x_nF, now_n, condition_nC).float() / (2 * steps)
+                x_nF = x_nF + self.velocity(half_nF, now_n + 0.5 / steps, condition_nC).float() / steps
         return x_nF

@@ -277,12 +277,12 @@ class Synthesizer(ABC, Generic[Items]):
         if kind is None:
             return
         code_NF, condition_NC = self._codes(batch, seed)
-        prior = kind(code_NF.shape[1], condition_NC.shape[1]).to(self.device)
-        parameters = sum(p.numel() for p in prior.parameters())
-        # of a bounded time the network's training had four fifths
-        prior.seconds = self.model.max_time and self.model.max_time / 5
-        with rng.seeded(seed, "prior"), devices.threads(self.model.threads, parameters):
-            prior.fit(code_NF, condition_NC)
+        with rng.seeded(seed, "prior"):
+            prior = kind(code_NF.shape[1], condition_NC.shape[1]).to(self.device)
+            # of a bounded time the network's training had four fifths
+            prior.seconds = self.model.max_time and self.model.max_time / 5
+            with devices.threads(self.model.threads, sum(p.numel() for p in prior.parameters())):
+                prior.fit(code_NF, condition_NC)
         self.net_.learned_prior = prior
 
     def _examine(self, batch: Any, seed: int) -> list[str]:

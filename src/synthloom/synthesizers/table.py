@@ -21,8 +21,11 @@ from synthloom.synthesizers.base import Synthesizer
 
 __all__ = ["TableSynthesizer"]
 
-_POOL = 16_384
-"""Codes among which those that carry a condition are looked for, at the least."""
+_POOL = 64
+"""Codes among which those that carry a row's condition are looked for, at the least."""
+
+_LARGEST_POOL = 16_384
+"""... and at the most, however many rows share the condition."""
 
 
 class TableSynthesizer(Synthesizer[pd.DataFrame]):
@@ -116,35 +119,60 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
         """Draw rows that agree with what `given` knows.
 
         Codes are drawn from the prior and chosen in proportion to how likely they make what is given; the rest of the
-        row then follows from the code. So nothing is rejected, and `given_share_` says what share of the codes carried
-        the condition (their effective number over all): where it is tiny, rows that ask for it grow alike.
+        row then follows from the code and from what is given. So nothing is rejected, and `given_share_` says what
+        share of the codes carried the condition (their effective number over all): where it is tiny, rows that ask for
+        it grow alike.
         """
-        net = self.net_
         keys = torch.cat([given.choice_BC.double(), given.value_BC.double(), given.known_BC.double()], 1)
-        groups, group_B = torch.unique(keys, dim=0, return_inverse=True)
-        pool = max(512, _POOL // len(groups))
+        _, group_B, rows_G = torch.unique(keys, dim=0, return_inverse=True, return_counts=True)
         drawn: list[TableBatch] = []
         order, shares = [], []
-        for g in range(len(groups)):
-            member = torch.nonzero(group_B == g).flatten()
-            tries = min(100_000, max(pool, 32 * len(member)))
-            flats, conditions, logs = [], [], []
-            for part in torch.split(torch.arange(tries), 8192):
-                code = net.prior(len(part), learned=learned).draw()
-                flats.append(net.latent.flat(code))
-                conditions.append(net.latent.condition(code))
-                logs.append(net.generate(code).log_prob(given.take(member[:1].expand(len(part)))))
-            weight = torch.softmax(torch.cat(logs).double(), 0)
-            shares.append((1 / weight.square().sum() / tries).item())
-            # systematic draws: every code as often as it deserves, give or take one
-            steps = (torch.randperm(len(member)) + torch.rand(1)).double() / len(member)
-            chosen = torch.searchsorted(weight.cumsum(0), steps.to(weight.device)).clamp(max=tries - 1)
-            code = net.latent.unflat(torch.cat(flats)[chosen], torch.cat(conditions)[chosen])
-            drawn.append(net.generate(code).draw(given=given.take(member)))
-            order.append(member)
+        # groups of about the same number of rows are served together, each from a pool that suits that number
+        magnitude_G = rows_G.log2().div(2).ceil()
+        for magnitude in magnitude_G.unique().tolist():
+            most = int(4**magnitude)
+            pool = min(max(_POOL, 16 * most), _LARGEST_POOL)
+            alike = (magnitude_G == magnitude).nonzero()[:, 0]
+            for part in torch.split(alike, max(1, _LARGEST_POOL // max(pool, most))):
+                member = torch.isin(group_B, part).nonzero()[:, 0]
+                place = torch.searchsorted(part, group_B[member])
+                rows, share = self._draw_groups(given.take(member), place, len(part), pool, learned)
+                drawn.append(rows)
+                shares += share
+                order.append(member)
         self.given_share_ = float(np.mean(shares))
         back = torch.cat(order).argsort()
         return TableBatch.cat(drawn).take(back)
+
+    def _draw_groups(
+        self, given: TableBatch, group_B: torch.Tensor, groups: int, pool: int, learned: bool
+    ) -> tuple[TableBatch, list[float]]:
+        """`_draw_given` for rows of so many groups, all rows of a group knowing the same."""
+        net = self.net_
+        order = group_B.argsort(stable=True)
+        rows_G = torch.bincount(group_B, minlength=groups)
+        begin_G = rows_G.cumsum(0) - rows_G
+        rank_B = torch.empty_like(group_B)
+        rank_B[order] = torch.arange(len(group_B), device=group_B.device) - begin_G.repeat_interleave(rows_G)
+        told = given.take(order[begin_G].repeat_interleave(pool))
+        flats, conditions, logs = [], [], []
+        for part in torch.split(torch.arange(groups * pool), self.BATCH):
+            code = net.prior(len(part), learned=learned).draw()
+            flats.append(net.latent.flat(code))
+            conditions.append(net.latent.condition(code))
+            logs.append(net.generate(code).log_prob(told.take(part)))
+        weight_GP = torch.softmax(torch.cat(logs).double().view(groups, pool), 1)
+        # systematic draws: every code as often as it deserves, give or take one
+        start_G = torch.rand(groups, dtype=torch.float64, device=group_B.device)
+        step_GR = (torch.arange(int(rows_G.max()), device=group_B.device) + start_G[:, None]) / rows_G[:, None]
+        chosen_GR = torch.searchsorted(weight_GP.cumsum(1), step_GR).clamp(max=pool - 1)
+        chosen_B = group_B * pool + chosen_GR[group_B, rank_B]
+        parts = []
+        for index in torch.split(torch.arange(len(group_B)), self.BATCH):
+            chosen = chosen_B[index]
+            code = net.latent.unflat(torch.cat(flats)[chosen], torch.cat(conditions)[chosen])
+            parts.append(net.generate(code).draw(given=given.take(index)))
+        return TableBatch.cat(parts), (1 / weight_GP.square().sum(1) / pool).tolist()
 
     def _read_given(self, n: int | None, given: Mapping[Any, Any] | pd.DataFrame | None) -> pd.DataFrame | None:
         if given is None or (isinstance(given, Mapping) and not given):
@@ -181,7 +209,8 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
         return frame
 
     def _learn_codec(self, data: Any, seed: int) -> TableBatch:
-        options = Options(protect=self.model.protect, numbers=self.model.codec, cells=self.model.cells)
+        model = self.model
+        options = Options(protect=model.protect, numbers=model.codec, cells=model.cells, common=model.common)
         df = _as_frame(data)
         self.codec_ = TableCodec(options, self.schema, rng.mix(seed, "codec")).fit(df)
         if not self.codec_.spec.blocks:

@@ -182,11 +182,11 @@ class FreeBits(Schedule):
 class RateTarget(Schedule):
     """Steers one KL part to `nats` per item and holds it there; the other parts keep their weight.
 
-    Up to `warmup` the network is all but a plain autoencoder. Over the next `squeeze` of training the aim moves, by
-    equal factors, from the rate that it has then to `nats`, and from there it stays. The log of the weight follows how
-    far the rate is off (as a ratio): at once, and by what has added up. A target on the sum of several parts could be
-    met by the cheapest of them alone, and a full weight from the first step ends in a dead latent; hence one part, and
-    slowly.
+    Up to `warmup` the part weighs only `least`, and the network is all but a plain autoencoder. Over the next `squeeze`
+    of training the aim moves, by equal factors, from the rate that it has then to `nats`, and from there it stays. The
+    log of the weight follows how far the rate is off (as a ratio): at once, and by what has added up. A target on the
+    sum of several parts could be met by the cheapest of them alone, and a full weight from the first step ends in a
+    dead latent; hence one part, and slowly.
 
     ControlVAE: Controllable Variational Autoencoder (Shao et al., 2020), https://arxiv.org/abs/2004.05988
 
@@ -199,8 +199,9 @@ class RateTarget(Schedule):
     warmup: float = 0.25
     squeeze: float = 0.25
     others: Weight = 1.0
+    least: float = 1e-4
 
-    _adding_up: float = field(default=0.0, init=False, repr=False)  # log of weight / _LEAST, without what is immediate
+    _adding_up: float = field(default=0.0, init=False, repr=False)  # log of weight / least, without what is immediate
     _rate: float | None = field(default=None, init=False, repr=False)  # nats when the squeeze began
     _progress: float = field(default=0.0, init=False, repr=False)  # how far training had come when last asked
 
@@ -231,7 +232,7 @@ class RateTarget(Schedule):
 
     def _weight(self, progress: float, rate: float) -> float:
         if progress < self.warmup and self._rate is None:
-            return _LEAST
+            return self.least
         rate = max(rate, 1e-6)
         if self._rate is None:
             self._rate, self._progress = rate, progress
@@ -241,8 +242,9 @@ class RateTarget(Schedule):
         # training that goes on with more epochs than it was begun with steps back in progress, once
         moved = max(0.0, progress - self._progress)
         self._progress = progress
-        self._adding_up = min(_RANGE, max(0.0, self._adding_up + _INTEGRAL * moved * off))
-        return _LEAST * math.exp(min(_RANGE, max(0.0, self._adding_up + _PROPORTIONAL * off)))
+        most = math.log(_MOST / self.least)
+        self._adding_up = min(most, max(0.0, self._adding_up + _INTEGRAL * moved * off * (_NEAR + abs(off))))
+        return self.least * math.exp(min(most, max(0.0, self._adding_up + _PROPORTIONAL * off)))
 
     def state(self) -> dict[str, Any]:
         return {"adding_up": self._adding_up, "rate": self._rate, "progress": self._progress}
@@ -251,11 +253,12 @@ class RateTarget(Schedule):
         self._adding_up, self._rate, self._progress = state["adding_up"], state["rate"], state["progress"]
 
 
-_LEAST = 1e-4
-"""The weight of the steered part while the network is all but an autoencoder, and at any time the least."""
-_RANGE = math.log(100 / _LEAST)
-"""The weight never exceeds 100: beyond that the latent is dead whatever the target."""
+_MOST = 100.0
+"""Beyond this weight the latent is dead whatever the target."""
 _INTEGRAL = 100.0
-"""Per unit of progress and unit of log ratio: off by a tenth over a tenth of training moves the log weight by 1."""
-_PROPORTIONAL = 2.0
+"""Per unit of progress, and of the log ratio squared: a long way off, the weight moves fast, and near the aim calmly,
+because it takes steps until the rate answers, and what is impatient swings about its aim."""
+_NEAR = 0.2
+"""... to which this is added, so that the last tenth is made up for too."""
+_PROPORTIONAL = 1.0
 """What answers at once; it keeps what adds up from overshooting."""

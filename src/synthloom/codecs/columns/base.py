@@ -31,6 +31,7 @@ class Options:
     protect: bool = True
     numbers: str = "quantile"
     cells: int = 64
+    common: int | None = None
 
     def __post_init__(self) -> None:
         if self.numbers not in ("quantile", "gmm"):

@@ -110,6 +110,12 @@ class QuantileScale:
         x = np.sort(np.clip(x, low, high))
         value, place, count = np.unique(x, return_inverse=True, return_counts=True)
         is_atom = count * options.cells >= len(x)
+        if options.common is not None:
+            # a thousandth of the rows, or there would be an atom for each value of a large table
+            is_atom = count >= max(options.common, len(x) / 1000)
+            is_atom &= (
+                count >= np.partition(count, -min(4 * options.cells, len(count)))[-min(4 * options.cells, len(count))]
+            )
         if len(value) <= options.cells:
             is_atom[:] = True
         is_atom &= count >= options.fewest
