@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Protocol, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["BLANK", "END", "WIDE", "Batch", "Block", "TableBatch", "TableSpec", "TextBatch", "TextSpec"]
+__all__ = ["BLANK", "END", "WIDE", "Batch", "Block", "Digit", "TableBatch", "TableSpec", "TextBatch", "TextSpec"]
 
 WIDE = 1024
 """A column of more choices than this is spelled with two digits, so that nobody ever holds a logit for each."""
@@ -60,12 +61,29 @@ class Block:
         return [(base, -(-self.choices // base)), (1, base)]
 
 
+class Digit(NamedTuple):
+    """One of the one or two digits of a column's choices: choice // divisor % base."""
+
+    column: int
+    divisor: int
+    base: int
+
+
 @dataclass(frozen=True)
 class TableSpec:
     """The columns of a table, in order; `bounded` if every number lies in [-1, 1]."""
 
     blocks: tuple[Block, ...]
     bounded: bool = False
+
+    @cached_property
+    def digits(self) -> tuple[Digit, ...]:
+        """The digits of all columns, in order."""
+        return tuple(Digit(c, *digit) for c, block in enumerate(self.blocks) for digit in block.digits)
+
+    def follows(self, d: int) -> bool:
+        """Whether digit d is the second of its column."""
+        return self.digits[d].column == self.digits[d - 1].column and d > 0
 
 
 @dataclass(frozen=True)
@@ -84,7 +102,16 @@ class TableBatch:
         return self.choice_BC.shape[0]
 
     def take(self, index: Tensor) -> TableBatch:
-        return TableBatch(*(getattr(self, f.name)[index] for f in fields(self)))
+        return TableBatch(*(getattr(self, f.name).index_select(0, index) for f in fields(self)))
+
+    def spelled(self, spec: TableSpec) -> tuple[Tensor, Tensor]:
+        """Choices in digits, and which of them are known: both [B, D]."""
+        if len(spec.digits) == len(spec.blocks):  # all columns have one digit
+            return self.choice_BC, self.known_BC
+        import torch
+
+        digit_DB = [self.choice_BC[:, digit.column] // digit.divisor % digit.base for digit in spec.digits]
+        return torch.stack(digit_DB, 1), self.known_BC[:, [digit.column for digit in spec.digits]]
 
     def to(self, device: torch.device) -> TableBatch:
         return TableBatch(*(getattr(self, f.name).to(device) for f in fields(self)))

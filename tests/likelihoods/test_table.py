@@ -49,10 +49,8 @@ def test_log_prob_is_the_sum_of_textbook_terms():
     batch = a_batch(spec, 50)
     like = head(features)
     want = torch.zeros(50)
-    for c, block in enumerate(spec.blocks):
-        size, members = next(group for group in head.groups if any(d[0] == c for d in group[1]))
-        g, i = head.groups.index((size, members)), [d[0] for d in members].index(c)
-        logits = like.logits_BGK[g][:, i, : block.choices]
+    for c, (block, logits_KB) in enumerate(zip(spec.blocks, like.logits_LB.split(head.bases), strict=True)):
+        logits = logits_KB.T
         want += torch.distributions.Categorical(logits=logits).log_prob(batch.choice_BC[:, c])
         density = torch.distributions.Normal(like.mean_BC[:, c], like.sigma_C[c]).log_prob(batch.value_BC[:, c])
         want += torch.where(batch.choice_BC[:, c] < block.numbered, density, 0)
@@ -124,13 +122,53 @@ def test_gradient_reaches_every_parameter():
             assert parameter.grad.abs().sum() > 0, name
 
 
+def test_gradients_are_those_of_the_textbook():
+    """What is written out by hand, here and in the reader, is what autograd finds for a softmax and for a one-hot."""
+    spec = TableSpec((Block(3), Block(4, numbered=2), Block(1500), Block(1)))
+    reader, head, batch = RowReader(spec, 6), a_head(spec), a_batch(spec, 40)
+    batch = TableBatch(batch.choice_BC, batch.value_BC, torch.rand(40, 4) < 0.8)
+    parameters = [*reader.parameters(), *head.parameters()]
+
+    def textbook():
+        digit_BD, known_BD = batch.spelled(spec)
+        slots = [digit.base + 1 for digit in spec.digits]
+        slot_BD = torch.where(known_BD, digit_BD, torch.tensor(slots) - 1)
+        one_hot_BS = torch.cat([torch.nn.functional.one_hot(slot_BD[:, d], n) for d, n in enumerate(slots)], 1)
+        features = one_hot_BS.float() @ reader.choice.weight + reader.value(batch.value_BC * batch.known_BC)
+        like, total = head(features), 0.0
+        for d, logits_KB in enumerate(like.logits_LB.split(head.bases)):
+            if str(d) in head.second:
+                logits_KB = logits_KB + head.second[str(d)](digit_BD[:, d - 1]).T
+            chosen = torch.distributions.Categorical(logits=logits_KB.T).log_prob(digit_BD[:, d])
+            total = total + (chosen * known_BD[:, d]).sum()
+        density = torch.distributions.Normal(like.mean_BC, like.sigma_C).log_prob(batch.value_BC)
+        return total + (density * (batch.known_BC & (batch.choice_BC < head.numbered_C))).sum()
+
+    ours = torch.autograd.grad(head(reader(batch)).log_prob(batch).sum(), parameters)
+    for one, other in zip(ours, torch.autograd.grad(textbook(), parameters), strict=True):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("far", [100.0, 1e4, -1e4])
+def test_logits_out_of_bounds_are_certain_and_find_their_way_back(far):
+    spec = TableSpec((Block(3),))
+    head = a_head(spec)
+    torch.nn.init.constant_(head.columns.bias[1], far)
+    batch = TableBatch(torch.tensor([[0], [1]]), torch.zeros(2, 1), torch.ones(2, 1, dtype=torch.bool))
+    like = head(torch.zeros(2, 6)).log_prob(batch)
+    like.sum().backward()
+    assert like.isfinite().all()
+    assert like[0] < -70 if far > 0 else like[1] < -70
+    assert head.columns.bias.grad[1] * far < 0
+
+
 def test_three_hundred_thousand_values_need_no_one_hot():
     """Neither reading nor scoring nor drawing holds more per row than the digits of a column."""
     spec = TableSpec((Block(300_000), Block(2)))
     head = TableHead(8, spec)
     batch = a_batch(spec, 32)
     like = head(RowReader(spec, 8)(batch))
-    assert sum(part.numel() for part in like.logits_BGK) < 32 * 3000
+    assert like.logits_LB.numel() < 32 * 3000
     drawn = like.draw()
     assert drawn.choice_BC[:, 0].max() < 300_000
     assert like.log_prob(batch).isfinite().all()

@@ -1,15 +1,17 @@
 """p(row | z) with one head per column: a categorical choice, and a Gaussian for the number that goes with it.
 
-All columns are scored and drawn together: their logits lie side by side in groups of like size, so that a table of 500
-columns costs a handful of kernels and not 500. A column with very many choices is spelled with two digits, the second
-given the first, so that no row ever needs all of its logits.
+All columns are scored together: their logits lie side by side, and one pass over them gives every softmax, so that a
+table of 500 columns costs as many kernels as one of five. A column with very many choices is spelled with two digits,
+the second given the first, so that no row ever needs all of its logits.
 
-Legend: B rows, C columns, G columns (or digits) of one group, K the widest of the group.
+Legend: B rows, C columns, D digits, L logits of all digits, K of one.
 """
 
 from __future__ import annotations
 
 import math
+from itertools import accumulate
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,42 +21,31 @@ from synthloom.spec import TableBatch, TableSpec
 
 __all__ = ["TableHead", "TableLikelihood"]
 
+_CERTAIN = 80.0
+"""Logits count as if they lay between -80 and 80: the exponentials of all of a column then add up within float32."""
+
 
 class TableHead(nn.Module):
     """Features [B, W] -> the likelihood of a row."""
 
-    absent: Tensor
+    start_D: Tensor
+    digit_L: Tensor
     numbered_C: Tensor
 
     def __init__(self, width: int, spec: TableSpec) -> None:
         super().__init__()
         self.spec = spec
-        # digit: (column, divisor, base, position among the digits of its column)
-        digits = [(c, *digit, p) for c, block in enumerate(spec.blocks) for p, digit in enumerate(block.digits)]
-        groups: dict[int, list[tuple[int, int, int, int]]] = {}
-        for digit in digits:
-            groups.setdefault(1 << max(1, math.ceil(math.log2(digit[2]))), []).append(digit)
-        self.groups = [(size, members) for size, members in sorted(groups.items())]
-        total = sum(size * len(members) for size, members in self.groups)
-        self.logits = nn.Linear(width, total)
-        absent = torch.cat([torch.arange(size) >= digit[2] for size, members in self.groups for digit in members])
-        # -inf where a group is wider than the column: added to the bias, it costs nothing per row
-        self.register_buffer("absent", torch.zeros(total).masked_fill(absent, -torch.inf), persistent=False)
-        for g, (_, members) in enumerate(self.groups):
-            for part, axis in (("column", 0), ("divisor", 1), ("base", 2)):
-                values = torch.tensor([digit[axis] for digit in members])
-                self.register_buffer(f"{part}_{g}", values, persistent=False)
+        self.bases = [digit.base for digit in spec.digits]
+        digit_L = torch.tensor([d for d, base in enumerate(self.bases) for _ in range(base)])
+        self.register_buffer("start_D", torch.tensor([0, *accumulate(self.bases[:-1])]), persistent=False)
+        self.register_buffer("digit_L", digit_L, persistent=False)
+        self.columns = _Columns(width, sum(self.bases) + len(spec.blocks))
         # how the first digit of a wide column bears on its second
         self.second = nn.ModuleDict(
-            {
-                str(c): nn.Embedding(block.digits[0][1], block.digits[1][1])
-                for c, block in enumerate(spec.blocks)
-                if len(block.digits) > 1
-            }
+            {str(d): nn.Embedding(self.bases[d - 1], self.bases[d]) for d in range(len(self.bases)) if spec.follows(d)}
         )
         for table in self.second.values():
             nn.init.zeros_(table.weight)  # type: ignore[arg-type]
-        self.mean = nn.Linear(width, len(spec.blocks))
         self.log_sigma_C = nn.Parameter(torch.full((len(spec.blocks),), math.log(0.1) if spec.bounded else 0.0))
         numbered_C = torch.tensor([block.numbered for block in spec.blocks])
         self.register_buffer("numbered_C", numbered_C, persistent=False)
@@ -62,7 +53,7 @@ class TableHead(nn.Module):
     @torch.no_grad()
     def start_at(self, batch: TableBatch) -> None:
         """Begin with the columns' own frequencies: what is left to learn is how they depend on each other."""
-        self.logits.bias.copy_(self._log_frequencies(batch))
+        self.columns.bias[: len(self.digit_L)] = self._log_frequencies(batch)
 
     @torch.no_grad()
     def calibrate(self, batch: TableBatch, like: TableLikelihood) -> None:
@@ -71,60 +62,60 @@ class TableHead(nn.Module):
         Draws of the prior are not where the rows' own codes lie, and every column is a little off for it. One call
         takes most of that away, a few take nearly all.
         """
-        had = torch.cat([part.softmax(2).mean(0).flatten() for part in like.logits_BGK])
-        first = torch.cat([torch.full((size,), d[3] == 0) for size, members in self.groups for d in members])
-        wanted = self._log_frequencies(batch).to(had)
-        change = wanted - had.clamp(min=0.1 / len(batch)).log()
-        self.logits.bias.add_(torch.where(first.to(had.device) & (self.absent == 0), change, 0))
+        had = torch.cat([logits_KB.softmax(0).mean(1) for logits_KB in torch.split(like.logits_LB, self.bases)])
+        change_L = self._log_frequencies(batch) - had.clamp(min=0.1 / len(batch)).log()
+        second_D = torch.tensor([self.spec.follows(d) for d in range(len(self.bases))], device=had.device)
+        self.columns.bias[: len(self.digit_L)] += change_L.masked_fill(second_D[self.digit_L], 0)
 
     def _log_frequencies(self, batch: TableBatch) -> Tensor:
-        """How often each digit of each column occurs, in the order of the logits."""
-        logs = []
-        for size, members in self.groups:
-            for column, divisor, base, _ in members:
-                known = batch.known_BC[:, column]
-                digit = batch.choice_BC[known, column] // divisor % base
-                count = torch.bincount(digit, minlength=size)[:size] + 0.5  # half a row for what was never seen
-                logs.append((count / count[:base].sum()).log())
-        return torch.cat(logs)
+        """How often each digit of each column occurs [L]."""
+        digit_BD, known_BD = batch.spelled(self.spec)
+        place = (digit_BD + self.start_D)[known_BD]
+        count_L = torch.bincount(place, minlength=len(self.digit_L)) + 0.5  # half a row for what was never seen
+        total_D = count_L.new_zeros(len(self.bases)).index_add(0, self.digit_L, count_L)
+        return (count_L / total_D[self.digit_L]).log()
 
     def forward(self, features: Tensor) -> TableLikelihood:
-        logits = F.linear(features, self.logits.weight, self.logits.bias + self.absent).float()
-        sizes = [size * len(members) for size, members in self.groups]
-        logits_BGK = tuple(
-            part.view(len(part), len(members), size)
-            for part, (size, members) in zip(torch.split(logits, sizes, dim=1), self.groups, strict=True)
-        )
-        mean_BC = self.mean(features).float()
-        return TableLikelihood(self, logits_BGK, mean_BC.tanh() if self.spec.bounded else mean_BC)
+        logits_LB, mean_CB = torch.split(self.columns(features).float(), [len(self.digit_L), len(self.numbered_C)])
+        return TableLikelihood(self, logits_LB, (mean_CB.tanh() if self.spec.bounded else mean_CB).T)
 
-    def buffer(self, part: str, group: int) -> Tensor:
-        return self.get_buffer(f"{part}_{group}")
+
+class _Columns(nn.Linear):
+    """A linear map whose result has the items last [L, B]: what belongs to one column are then neighbours in memory."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.addmm(self.bias[:, None], self.weight, features.T)
 
 
 class TableLikelihood:
     """One distribution over rows per row of features."""
 
-    def __init__(self, head: TableHead, logits_BGK: tuple[Tensor, ...], mean_BC: Tensor) -> None:
+    def __init__(self, head: TableHead, logits_LB: Tensor, mean_BC: Tensor) -> None:
         self.head = head
-        self.logits_BGK = logits_BGK
+        self.logits_LB = logits_LB
         self.mean_BC = mean_BC
         # the published bounds where numbers are bounded; a normal score may well spread wider for some rows
         self.sigma_C = head.log_sigma_C.clamp(math.log(0.01), 0.0 if head.spec.bounded else 1.0).exp()
 
     def log_prob(self, batch: TableBatch) -> Tensor:
         head = self.head
-        total_B = torch.zeros_like(self.mean_BC[:, 0])
-        for g, logits_BGK in enumerate(self.logits_BGK):
-            column_G = head.buffer("column", g)
-            digit_BG = batch.choice_BC[:, column_G] // head.buffer("divisor", g) % head.buffer("base", g)
-            logits_BGK = self._given_first(g, logits_BGK, batch.choice_BC)
-            nats_BG = F.cross_entropy(logits_BGK.flatten(0, 1), digit_BG.flatten(), reduction="none")
-            total_B = total_B - (nats_BG.view_as(digit_BG) * batch.known_BC[:, column_G]).sum(1)
+        digit_BD, known_BD = batch.spelled(head.spec)
+        place_DB = (digit_BD + head.start_D).T.contiguous()
+        nats_DB: Tensor = _Surprise.apply(self._all_logits(digit_BD), place_DB, head.start_D, head.digit_L)  # type: ignore[no-untyped-call]
         score_BC = (batch.value_BC - self.mean_BC) / self.sigma_C
         nats_BC = 0.5 * score_BC.square() + self.sigma_C.log() + 0.5 * math.log(2 * math.pi)
         spoken_BC = batch.known_BC & (batch.choice_BC < head.numbered_C)
-        return total_B - (nats_BC * spoken_BC).sum(1)
+        return -(nats_DB * known_BD.T).sum(0) - (nats_BC * spoken_BC).sum(1)
+
+    def _all_logits(self, digit_BD: Tensor) -> Tensor:
+        """Those of second digits with what the first one says about them."""
+        head = self.head
+        if not head.second:
+            return self.logits_LB
+        parts = list(torch.split(self.logits_LB, head.bases))
+        for d, table in head.second.items():
+            parts[int(d)] = parts[int(d)] + table(digit_BD[:, int(d) - 1]).T
+        return torch.cat(parts)
 
     @torch.no_grad()
     def draw(self, given: TableBatch | None = None, temperature: float = 1.0) -> TableBatch:
@@ -139,32 +130,58 @@ class TableLikelihood:
         return TableBatch(choice_BC, value_BC, torch.ones_like(choice_BC, dtype=torch.bool))
 
     def _choose(self, given: TableBatch | None, temperature: float) -> Tensor:
-        """One digit after the other; a second digit waits for the first."""
+        """Column by column; a second digit waits for the first."""
         head = self.head
         choice_BC = torch.zeros(self.mean_BC.shape, dtype=torch.int64, device=self.mean_BC.device)
-        for position in (0, 1):
-            for g, (_, members) in enumerate(head.groups):
-                here = [i for i, digit in enumerate(members) if digit[3] == position]
-                if not here:
-                    continue
-                logits_BGK = self._given_first(g, self.logits_BGK[g], choice_BC)[:, here]
-                if temperature:  # Gumbel's trick: a draw from each softmax in one pass over the logits
-                    logits_BGK = logits_BGK - temperature * torch.empty_like(logits_BGK).exponential_().log()
-                digit_BG = logits_BGK.argmax(-1)
-                column_G, divisor_G = head.buffer("column", g)[here], head.buffer("divisor", g)[here]
-                choice_BC[:, column_G] += digit_BG * divisor_G
-            if position == 0 and given is not None:  # what is given may be the first digit of a second
-                choice_BC = torch.where(given.known_BC, given.choice_BC, choice_BC)
+        for d, (digit, logits_KB) in enumerate(
+            zip(head.spec.digits, torch.split(self.logits_LB, head.bases), strict=True)
+        ):
+            logits_BK = logits_KB.T
+            choice_B = choice_BC[:, digit.column]
+            if str(d) in head.second:
+                if given is not None:  # what is given may be the first digit of a second
+                    choice_B = torch.where(given.known_BC[:, digit.column], given.choice_BC[:, digit.column], choice_B)
+                choice_B = choice_B // digit.base * digit.base
+                logits_BK = logits_BK + head.second[str(d)](choice_B // digit.base)
+            choice_BC[:, digit.column] = choice_B + digit.divisor * _pick(logits_BK, temperature)
         # the last second digits of a wide column may stand for no choice at all
         most_C = torch.tensor([block.choices - 1 for block in head.spec.blocks], device=choice_BC.device)
         return torch.minimum(choice_BC, most_C)
 
-    def _given_first(self, g: int, logits_BGK: Tensor, choice_BC: Tensor) -> Tensor:
-        """Add to second digits what the first one says about them."""
-        head = self.head
-        for i, (c, _, base, position) in enumerate(head.groups[g][1]):
-            if position == 1:
-                extra_BK = head.second[str(c)](choice_BC[:, c] // base)
-                extra_B1K = F.pad(extra_BK, (0, logits_BGK.shape[2] - base)).unsqueeze(1)
-                logits_BGK = logits_BGK.index_add(1, torch.tensor([i], device=extra_BK.device), extra_B1K)
-        return logits_BGK
+
+def _pick(logits_BK: Tensor, temperature: float) -> Tensor:
+    """One of K per row: the first whose cumulative share reaches a uniform draw; at temperature 0 the likeliest."""
+    if temperature == 0:
+        return logits_BK.argmax(1)
+    share_BK = (logits_BK / temperature).softmax(1).cumsum(1)
+    uniform_B1 = torch.rand(len(share_BK), 1, device=share_BK.device)
+    # rounding may leave the last of them a little below 1
+    return torch.searchsorted(share_BK, uniform_B1, right=True)[:, 0].clamp(max=share_BK.shape[1] - 1)
+
+
+class _Surprise(torch.autograd.Function):
+    """Minus the log of a softmax at what was chosen, for many softmaxes of different sizes at once.
+
+    The logits of a digit are neighbours, one row of items each, and adding them up is adding rows. What a mask, a pad
+    or a loop would do digit by digit is then three passes over the logits, here and on the way back.
+
+    Shape: logits [L, B], place of the chosen among them [D, B], first row of each digit [D], digit of each row [L]
+    -> nats [D, B].
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits_LB: Tensor, place_DB: Tensor, start_D: Tensor, digit_L: Tensor) -> Tensor:
+        odds_LB = logits_LB.clamp(-_CERTAIN, _CERTAIN)
+        chosen_DB = odds_LB.gather(0, place_DB)
+        odds_LB.exp_()
+        row_L = torch.arange(len(odds_LB), device=odds_LB.device)
+        total_DB = F.embedding_bag(row_L, odds_LB, start_D, mode="sum")
+        ctx.save_for_backward(odds_LB, total_DB, place_DB, digit_L)
+        return total_DB.log() - chosen_DB
+
+    @staticmethod
+    def backward(ctx: Any, *grad_DB: Tensor) -> tuple[Tensor, None, None, None]:
+        """Share less one for what was chosen, as ever; of a logit out of bounds too, so that it finds its way back."""
+        odds_LB, total_DB, place_DB, digit_L = ctx.saved_tensors
+        grad_LB = (grad_DB[0] / total_DB).index_select(0, digit_L).mul_(odds_LB)
+        return grad_LB.scatter_add_(0, place_DB, -grad_DB[0]), None, None, None
