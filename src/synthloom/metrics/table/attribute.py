@@ -20,7 +20,7 @@ from synthloom.rng import generator
 __all__ = ["attribute_inference"]
 
 _MOST_ATTACKED = 1_000
-_MOST_GUESSES = 5e9
+_MOST_GUESSES = 2.5e9
 """Synthetic rows times columns times records: it bounds how many records are attacked where tables are large."""
 
 _NEAR = 0.05
@@ -29,7 +29,8 @@ _NEAR = 0.05
 _LUCK = 1e-4
 """Squared distances are blurred by at most this, so that chance decides between equals."""
 
-_BLOCK = 1 << 22
+_BLOCK = 1 << 24
+"""Distances that are worked on at a time; below this, matrix products have too few rows to be fast."""
 
 
 def attribute_inference(real: Table, synthetic: Table, holdout: Table | None, context: Context) -> Score:
@@ -103,18 +104,19 @@ def _nearest_without(
     luck_S = (_LUCK * rng.random(S)).astype(np.float32)
     luck_SS = sliding_window_view(np.concatenate([luck_S, luck_S]), S)  # a view: row n is the draw moved on by n
     index_CN = np.empty((len(hidden), len(record_ND)), np.int64)
-    square_SD = synthetic_SD**2
-    square_S = square_SD.sum(axis=1)
+    square_S = np.einsum("sd,sd->s", synthetic_SD, synthetic_SD)
+    own_DS = [np.ascontiguousarray(synthetic_SD[:, own].T) for own in hidden]
+    own_square_S = [np.einsum("ds,ds->s", part_DS, part_DS) for part_DS in own_DS]
     rows = max(1, _BLOCK // S)
     for start in range(0, len(record_ND), rows):
-        part_ND = record_ND[start : start + rows]
-        distance_NS = square_S - (2 * part_ND) @ synthetic_SD.T  # squared, up to a number that is the record's own
+        part_ND = 2 * record_ND[start : start + rows]
+        distance_NS = square_S - part_ND @ synthetic_SD.T  # squared, up to a number that is the record's own
         distance_NS += luck_SS[rng.integers(S, size=len(part_ND))]
         for c, own in enumerate(hidden):
-            of_hidden_NS = part_ND[:, own] @ (2 * synthetic_SD[:, own].T)
-            of_hidden_NS -= square_SD[:, own].sum(axis=1)
-            of_hidden_NS += distance_NS
-            index_CN[c, start : start + rows] = of_hidden_NS.argmin(axis=1)
+            without_NS = part_ND[:, own] @ own_DS[c]
+            without_NS += distance_NS
+            without_NS -= own_square_S[c]
+            index_CN[c, start : start + rows] = without_NS.argmin(axis=1)
     return index_CN
 
 
