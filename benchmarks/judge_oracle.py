@@ -6,8 +6,8 @@ another way).
 
     python benchmarks/judge_oracle.py TABLE.csv ...
 
-Of each table 3 x 1,500 rows are drawn (fewer if there are not as many): training rows, held-out rows, and synthetic rows
-that are training rows of which every third column has been shuffled. Whether a column is a number is pandas' word here.
+Of each table 1,500 training rows are drawn (fewer if it has not as many), as many held-out ones, and synthetic rows are
+training rows of which every third column has been shuffled. Whether a column is a number is pandas' word here.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ Points: TypeAlias = NDArray[np.float32]
 Scale: TypeAlias = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 """(known real numbers, numbers) -> the numbers on a scale on which the real ones fill 0 to 1."""
 
-_MOST_CATEGORIES = 64
-"""More than these get random directions of so many coordinates instead of a coordinate each."""
+_DIRECTIONS = 64
+"""Coordinates for the categories of a column that has too many of them for a coordinate each."""
 
 _FAR = 1e3
 """Numbers lie this many real ranges away at most."""
@@ -58,18 +58,18 @@ class Placed:
     columns: dict[Hashable, slice]
 
 
-def place(real: Table, *tables: Table, scale: Scale = spans) -> Placed:
+def place(real: Table, *tables: Table, scale: Scale = spans, one_hot: int = _DIRECTIONS) -> Placed:
     """The tables as points of one space in which squared distances are sums over columns.
 
     A number is one coordinate, and a second says that it is missing (it then lies at the real median). A category is a
-    one-hot code, so that two that differ are sqrt(2) apart; where there are more than 64 of them, each is a random
-    direction in 64 coordinates, which leaves that distance as it is, give or take an eighth.
+    one-hot code, so that two that differ are sqrt(2) apart; where there are more than `one_hot` of them, each is a
+    random direction in 64 coordinates, which leaves that distance as it is, give or take a sixteenth.
     """
     parts: list[list[Points]] = [[] for _ in tables]
     columns, width = {}, 0
     for name, real_N in real.columns.items():
         columns_N = [table.columns[name] for table in tables]
-        placed = _numbers(real_N, columns_N, scale) if real_N.dtype == np.float64 else _categories(columns_N)
+        placed = _numbers(real_N, columns_N, scale) if real_N.dtype == np.float64 else _categories(columns_N, one_hot)
         for part, coordinate_ND in zip(parts, placed, strict=True):
             part.append(coordinate_ND)
         columns[name] = slice(width, width + placed[0].shape[1])
@@ -88,12 +88,12 @@ def _numbers(real_N: NDArray[np.float64], columns_N: list[NDArray[np.float64]], 
     return [np.stack(pair, axis=1).astype(np.float32) for pair in zip(scaled_N, gaps_N, strict=True)]
 
 
-def _categories(columns_N: list[NDArray[np.int64]]) -> list[Points]:
+def _categories(columns_N: list[NDArray[np.int64]], one_hot: int) -> list[Points]:
     present_K, code_N = np.unique(np.concatenate(columns_N), return_inverse=True)
-    if len(present_K) <= _MOST_CATEGORIES:
+    if len(present_K) <= one_hot:
         code_KD = np.eye(len(present_K), dtype=np.float32)
     else:
-        code_KD = np.random.default_rng(0).normal(size=(len(present_K), _MOST_CATEGORIES)).astype(np.float32)
+        code_KD = np.random.default_rng(0).normal(size=(len(present_K), _DIRECTIONS)).astype(np.float32)
         code_KD /= np.linalg.norm(code_KD, axis=1, keepdims=True)
     cuts = np.cumsum([len(column_N) for column_N in columns_N])[:-1]
     return [code_KD[part_N] for part_N in np.split(code_N, cuts)]

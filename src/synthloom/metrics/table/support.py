@@ -20,6 +20,7 @@ __all__ = ["alpha_precision", "beta_recall"]
 
 _MOST_ROWS = 10_000
 _FEWEST_ROWS = 50
+_ONE_HOT = 512
 _LEVELS = np.linspace(0, 1, 30)
 
 
@@ -28,7 +29,8 @@ def alpha_precision(real: Table, synthetic: Table, holdout: Table | None, contex
 
     For each of 30 levels alpha from 0 to 1, the ball around the mean of the real rows that holds the share alpha of
     them should hold the share alpha of the synthetic ones: 1 - sum |share - alpha| / sum alpha. In the space of
-    numbers scaled to the real range and one-hot categories; equally many rows of both tables, at most 10,000.
+    numbers scaled to the real range and one-hot categories (beyond 512 of a column, random directions); equally many
+    rows of both tables, at most 10,000.
 
     References:
         How Faithful is your Synthetic Data? Sample-level Metrics for Evaluating and Auditing Generative Models (Alaa
@@ -68,7 +70,7 @@ def _support(
     def of(table: Table) -> tuple[float, Interval, int]:
         n = min(len(real), len(table), _MOST_ROWS)
         rng = generator(context.seed, "support")
-        first_ND, second_ND = place(real, real.sample(n, rng), table.sample(n, rng)).tables
+        first_ND, second_ND = place(real, real.sample(n, rng), table.sample(n, rng), one_hot=_ONE_HOT).tables
         inside_NL = inside(first_ND, second_ND)
         low, high = resampled(inside_NL, _closeness, rng)
         return float(_closeness(inside_NL.mean(axis=0)[None])[0]), (max(low, 0.0), min(high, 1.0)), n
