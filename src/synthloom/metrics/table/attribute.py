@@ -47,8 +47,10 @@ def attribute_inference(real: Table, synthetic: Table, holdout: Table | None, co
         A Framework for Evaluating the Analytic Utility and Disclosure Risk of Synthetic Data: correct attribution
         probability (Elliot, 2015; Taub et al., 2018), https://doi.org/10.1007/978-3-319-99771-1_9
     """
-    if holdout is None or (why := too_few(real, synthetic, holdout)):
-        return Score.unavailable("attribute_inference", "lower", "it needs a holdout" if holdout is None else why)
+    if holdout is None:
+        return Score.unavailable("attribute_inference", "lower", "it needs a holdout")
+    if why := too_few(real, synthetic, holdout):
+        return Score.unavailable("attribute_inference", "lower", why)
     secrets = [name for name, column_N in real.columns.items() if len(np.unique(column_N[~_gap(column_N)])) > 1]
     if not secrets or len(real.columns) < 2:
         why = "it needs two columns, one of which varies"
@@ -123,7 +125,7 @@ def _nearest_without(
 def _right(real: Table, guesses: Table, truths: Table, name: object) -> NDArray[np.bool_]:
     guess_N, truth_N = guesses.columns[name], truths.columns[name]
     if truth_N.dtype == np.int64:
-        return guess_N == truth_N
+        return np.asarray(guess_N == truth_N)
     known_N = real.columns[name][~np.isnan(real.columns[name])]
     missing_N, both_N = np.isnan(guess_N) | np.isnan(truth_N), np.isnan(guess_N) & np.isnan(truth_N)
     apart_N = np.abs(ranks(known_N, np.nan_to_num(guess_N)) - ranks(known_N, np.nan_to_num(truth_N)))

@@ -54,8 +54,10 @@ def by_column(found: Mapping[str, Mapping[Hashable, float]]) -> list[dict[str, A
 
 
 def _shapes(real: Table, other: Table) -> dict[Hashable, float]:
-    measures = {np.dtype(np.float64): _kolmogorov, np.dtype(np.int64): _total_variation}
-    return {name: 100 * measures[real_N.dtype](real_N, other.columns[name]) for name, real_N in real.columns.items()}
+    return {
+        name: 100 * (_kolmogorov if name in real.numbers else _total_variation)(real_N, other.columns[name])
+        for name, real_N in real.columns.items()
+    }
 
 
 def _kolmogorov(real_N: NDArray[np.float64], other_N: NDArray[np.float64]) -> float:
@@ -111,6 +113,6 @@ def _gap_error(real: Table, other: Table) -> float:
     error_CC = (np.abs(shift_CC) + np.abs(only_CC) + np.abs(only_CC.T) + np.abs(none_CC)) / 2
     if len(shift_C) == 1:
         return 100 * float(error_CC.item())
-    ever_C = gap_NC.any(axis=0) | gap_MC.any(axis=0)
+    ever_C = np.any(gap_NC, axis=0) | np.any(gap_MC, axis=0)
     pairs_CC = np.triu(ever_C[:, None] | ever_C, k=1)
     return 100 * float(error_CC[pairs_CC].mean()) if pairs_CC.any() else 0.0

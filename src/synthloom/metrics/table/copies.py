@@ -39,11 +39,9 @@ _CURVE = np.arange(0.05, 1, 0.05)
 """The quantiles at which distances are told. None of them is the distance of one record alone."""
 
 
-def too_few(*tables: Table | None) -> str | None:
+def too_few(*tables: Table) -> str | None:
     """Why an attack says nothing about these tables, if it does not."""
-    if None in tables:
-        return "it needs a holdout"
-    few = min(len(table) for table in tables if table is not None)
+    few = min(map(len, tables))
     return f"below {FEWEST_ROWS} rows chance decides, however: {few}" if few < FEWEST_ROWS else None
 
 
@@ -94,8 +92,10 @@ def dcr_share(real: Table, synthetic: Table, holdout: Table | None, context: Con
         The DCR Delusion: Measuring the Privacy Risk of Synthetic Data (Yao et al., 2025),
         https://arxiv.org/abs/2505.01524, for what it does not show
     """
-    if holdout is None or (why := too_few(real, synthetic, holdout)):
-        return Score.unavailable("dcr_share", "lower", "it needs a holdout" if holdout is None else why)
+    if holdout is None:
+        return Score.unavailable("dcr_share", "lower", "it needs a holdout")
+    if why := too_few(real, synthetic, holdout):
+        return Score.unavailable("dcr_share", "lower", why)
     rng = generator(context.seed, "dcr")
     near = _Nearness(real, synthetic, holdout, rng)
     shuffled = holdout.sample(len(holdout), rng)
@@ -119,8 +119,8 @@ class _Nearness:
         cells = (len(real) + len(holdout)) * len(real.columns)
         n = min(_MOST_SYNTHETIC, max(FEWEST_ROWS, int(_MOST_CELLS / cells)))
         real = real.sample(len(real), rng)
-        train, rest = real.take(slice(len(holdout))), real.take(slice(len(holdout), None))
-        tables = synthetic.sample(n, rng), train, rest, holdout
+        like_holdout, others = real.take(slice(len(holdout))), real.take(slice(len(holdout), None))
+        tables = synthetic.sample(n, rng), like_holdout, others, holdout
         source, train, rest, held = (_coordinates(table, real) for table in tables)
         self.to_train_S, train_S = _nearest(source, train)
         self.to_held_S, held_S = _nearest(source, held)

@@ -106,16 +106,18 @@ class _Attack:
 
 def _found(real: Table, synthetic: Table, holdout: Table | None, context: Context) -> tuple[_Attack, _Attack] | str:
     """The attack, and the same on a third of the holdout in the synthetic's place; or why there is none."""
-    if holdout is None or (why := too_few(real, synthetic, holdout)):
-        return "it needs a holdout" if holdout is None else why
+    if holdout is None:
+        return "it needs a holdout"
+    if why := too_few(real, synthetic, holdout):
+        return why
 
     def attacks() -> tuple[_Attack, _Attack]:
         rng = generator(context.seed, "membership")
         shuffled = holdout.sample(len(holdout), rng)
         half, third = len(holdout) // 2, len(holdout) // 3
         attack = _attack(real, synthetic, shuffled.take(slice(half)), shuffled.take(slice(half, None)), rng)
-        thirds = (shuffled.take(slice(i * third, (i + 1) * third)) for i in range(3))
-        return attack, _attack(real, *thirds, rng)
+        made, others, population = (shuffled.take(slice(i * third, (i + 1) * third)) for i in range(3))
+        return attack, _attack(real, made, others, population, rng)
 
     return context.once("membership", attacks)
 

@@ -157,10 +157,10 @@ def _nmi(real: Table, table: Table) -> NDArray[np.float64]:
 
 def _in_real_bins(real_N: Column, table_N: Column) -> NDArray[np.int64]:
     if table_N.dtype == np.int64:
-        return table_N
+        return np.asarray(table_N)
     edges = _edges(real_N)
     if edges is None or len(np.unique(real_N[~np.isnan(real_N)])) <= _BINS + 1:
-        return 1 + pd.factorize(table_N)[0]
+        return np.asarray(1 + pd.factorize(table_N)[0])
     bin_N = np.searchsorted(edges, table_N, side="left")
     bin_N[table_N == edges[0]] = 1
     return np.where(bin_N == 0, len(edges), bin_N)

@@ -33,7 +33,7 @@ _FAR = 1e3
 def spans(real_N: NDArray[np.float64], value_N: NDArray[np.float64]) -> NDArray[np.float64]:
     """Where a number lies between the real minimum and maximum."""
     low, high = real_N.min(), real_N.max()
-    return ((value_N - low) / ((high - low) or 1.0)).clip(-_FAR, _FAR)
+    return np.asarray(np.clip((value_N - low) / ((high - low) or 1.0), -_FAR, _FAR))
 
 
 def ranks(real_N: NDArray[np.float64], value_N: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -46,8 +46,8 @@ def stretched(real_N: NDArray[np.float64], value_N: NDArray[np.float64]) -> NDAr
     """Ranks with their ends drawn out: a sixth of the logarithm of their odds. No tail is so long that it hides what
     happens elsewhere, and yet the last of a thousand lies farther out than the last of ten."""
     least = 0.5 / len(real_N)
-    rank_N = ranks(real_N, value_N).clip(least, 1 - least)
-    return np.log(rank_N / (1 - rank_N)) / 6
+    rank_N = np.clip(ranks(real_N, value_N), least, 1 - least)
+    return np.asarray(np.log(rank_N / (1 - rank_N)) / 6)
 
 
 @dataclass(frozen=True)

@@ -86,8 +86,10 @@ def read_tables(frames: Mapping[str, pd.DataFrame], columns: Roles | None = None
             continue
         parts = {where: frame[name] for where, frame in frames.items()}
         _check_families(name, parts)
+        column_N: Column
+        labels: tuple[Any, ...] = ()
         if kind in _NUMERICAL:
-            column_N, labels = _as_numbers(name, parts, form), ()
+            column_N = _as_numbers(name, parts, form)
             unread[repr(name)] = int(np.isnan(column_N).sum()) - sum(int(part.isna().sum()) for part in parts.values())
         else:
             column_N, labels = _as_codes(name, parts)

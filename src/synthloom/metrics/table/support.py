@@ -85,7 +85,7 @@ def _support(
 
 def _closeness(share_RL: NDArray[np.float64]) -> NDArray[np.float64]:
     """How close shares are to their levels, for R sets of them: 1 where they are equal."""
-    return 1 - np.abs(share_RL - _LEVELS).sum(axis=1) / _LEVELS.sum()
+    return np.asarray(1 - np.abs(share_RL - _LEVELS).sum(axis=1) / _LEVELS.sum())
 
 
 def _precision(real_ND: Points, other_ND: Points) -> NDArray[np.bool_]:
@@ -104,4 +104,4 @@ def _recall(real_ND: Points, other_ND: Points) -> NDArray[np.bool_]:
 
 
 def _distance(point_ND: Points, middle_D: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.linalg.norm(point_ND - middle_D, axis=1)
+    return np.asarray(np.linalg.norm(point_ND - middle_D, axis=1))

@@ -20,7 +20,8 @@ from synthloom.rng import mix
 
 __all__ = ["FEWEST_ROWS", "MOST_ROWS", "grow", "in_parallel", "rows_for_trees"]
 
-S, T = TypeVar("S"), TypeVar("T")
+S = TypeVar("S")
+T = TypeVar("T")
 
 FEWEST_ROWS = 50
 """Fewer rows than this teach a classifier nothing, and silence would look like praise."""
