@@ -35,7 +35,7 @@ def numerical(real: pd.DataFrame) -> list[str]:
 
 def ours(real: pd.DataFrame, synthetic: pd.DataFrame) -> dict[str, float]:
     from synthloom.metrics import METRICS, Context
-    from synthloom.metrics.columns import read_tables
+    from synthloom.metrics.table.read import read_tables
 
     numbers = numerical(real)
     roles = {"numerical": numbers, "categorical": [name for name in real if name not in numbers]}

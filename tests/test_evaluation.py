@@ -18,7 +18,7 @@ def shop(n, seed):
 
 @pytest.fixture(scope="module")
 def trio():
-    return shop(200, 0), shop(200, 1), shop(200, 2)
+    return shop(400, 0), shop(400, 1), shop(400, 2)
 
 
 @pytest.fixture

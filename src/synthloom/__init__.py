@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["TableSynthesizer", "__version__", "datasets", "evaluate", "load"]
+__all__ = ["TableSynthesizer", "__version__", "datasets", "evaluate", "load", "report"]
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from synthloom import datasets
     from synthloom.evaluation import evaluate
+    from synthloom.reporting import report
     from synthloom.synthesizers import TableSynthesizer, load
 
 _HOMES = {
@@ -25,6 +26,7 @@ _HOMES = {
     "datasets": "synthloom.datasets",
     "evaluate": "synthloom.evaluation",
     "load": "synthloom.synthesizers",
+    "report": "synthloom.reporting",
 }
 
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterator
+import sys
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from synthloom.errors import DataError, UsageError
+from synthloom.errors import UsageError
 from synthloom.files import atomic
-from synthloom.metrics import METRICS, Context, Score
-from synthloom.metrics.columns import Roles, read_tables
+from synthloom.metrics import METRICS, READERS, Context, Roles, Score
 
-__all__ = ["Scores", "evaluate"]
+__all__ = ["Scores", "evaluate", "judge"]
 
 _ARROWS = {"lower": "↓", "higher": "↑"}
 
@@ -39,12 +38,12 @@ class Scores:
         raise UsageError(f"a score must be one of {', '.join(s.name for s in self.scores)}, however: {name!r}")
 
     def to_dict(self) -> dict[str, Any]:
-        """What `to_json` writes: {"kind", "scores": [{"name", "value", "reference", ...}], "notes"}."""
+        """What `to_json` writes: {"kind", "scores": [{"name", "value", "reference", ..., "detail"}], "notes"}."""
         return {"kind": self.kind, "scores": [asdict(score) for score in self.scores], "notes": list(self.notes)}
 
     def to_frame(self) -> pd.DataFrame:
         """One row per score, by name."""
-        return pd.DataFrame([asdict(score) for score in self.scores]).set_index("name")
+        return pd.DataFrame([asdict(score) for score in self.scores]).set_index("name").drop(columns="detail")
 
     def to_json(self, path: Path | str) -> None:
         """Write the scores to a file."""
@@ -85,20 +84,22 @@ def _number(value: float | None) -> str:
 
 
 def evaluate(
-    real: pd.DataFrame,
-    synthetic: pd.DataFrame,
-    holdout: pd.DataFrame | None = None,
+    real: Any,
+    synthetic: Any,
+    holdout: Any = None,
     *,
     kind: str = "table",
     target: Hashable | None = None,
     columns: Roles | None = None,
     seed: int = 0,
+    progress: bool | None = None,
 ) -> Scores:
     """Judge synthetic rows by the real ones that they were made from, and by real ones held out from the making.
 
     Without a holdout there are no references, nor the scores that need one. `columns` says what columns are, where
     their dtypes do not: {"categorical": [...], "numerical": [...], "ignore": [...]}. `target` is what `utility`
-    predicts. The same data and seed give the same scores.
+    predicts. The same data and seed give the same scores. `progress` shows on standard error what is being judged; by
+    default, where that is a terminal.
 
     >>> real = pd.DataFrame({"age": [20, 30, 40, 50], "sex": ["f", "m", "f", "m"]})
     >>> scores = evaluate(real, real)
@@ -107,19 +108,35 @@ def evaluate(
     """
     if kind not in METRICS:
         raise UsageError(f"kind must be one of {', '.join(METRICS)}, however: kind={kind!r}")
-    frames = {"real": real, "synthetic": synthetic} | ({} if holdout is None else {"holdout": holdout})
-    for where, frame in frames.items():
-        if not isinstance(frame, pd.DataFrame):
-            raise UsageError(f"the {where} table must be a DataFrame, however: {type(frame).__name__}; read it first")
-    tables, notes = read_tables(frames, columns)
-    judged = tables[0].columns
-    if target is not None and target not in judged:
-        close = get_close_matches(str(target), map(str, judged), n=1)
-        hint = f"did you mean {close[0]!r}?" if close else "name one that is judged"
-        raise DataError(f"the target must be a column of the real table, however: {target!r}; {hint}")
-    if holdout is None:
+    context = Context(seed, target, columns)
+    data = {"real": real, "synthetic": synthetic} | ({} if holdout is None else {"holdout": holdout})
+    read, notes = READERS[kind](data, context)
+    return judge(kind, read, notes, context, progress)
+
+
+def judge(kind: str, read: list[Any], notes: list[str], context: Context, progress: bool | None = None) -> Scores:
+    """`evaluate` for who has read the data already: the real ones, the synthetic, and perhaps the held-out."""
+    notes = list(notes)
+    if len(read) < 3:
         notes.append("no holdout was given, so there are no references, and no scores that need one")
-    context = Context(seed, target)
-    trio = tables[0], tables[1], tables[2] if holdout is not None else None
-    scores = tuple(metric(*trio, context) for metric in METRICS[kind].values())
-    return Scores(kind, scores, tuple(notes))
+    trio = read[0], read[1], read[2] if len(read) > 2 else None
+    metrics = _shown(METRICS[kind].items(), progress)
+    return Scores(kind, tuple(metric(*trio, context) for _, metric in metrics), tuple(notes))
+
+
+def _shown(metrics: Iterable[tuple[str, Any]], progress: bool | None) -> Iterator[tuple[str, Any]]:
+    """One after the other, with their names on standard error meanwhile."""
+    if not (sys.stderr.isatty() if progress is None else progress):
+        yield from metrics
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    metrics = list(metrics)
+    parts = TextColumn("judging"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*parts, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=len(metrics))
+        for name, metric in metrics:
+            bar.update(task, description=name)
+            yield name, metric
+            bar.advance(task)

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from synthloom import __version__
-from synthloom.cli import demo, encode, evaluate, fit, info, interpolate, reconstruct, sample, score, vary
+from synthloom.cli import demo, encode, evaluate, fit, info, interpolate, reconstruct, report, sample, score, vary
 from synthloom.errors import DataError, FileError, NotFittedError, SynthloomError, UsageError
 
 __all__ = ["VERBS", "main"]
@@ -28,6 +28,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "encode": encode.run,
     "score": score.run,
     "evaluate": evaluate.run,
+    "report": report.run,
     "info": info.run,
 }
 

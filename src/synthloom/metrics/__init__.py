@@ -1,32 +1,52 @@
 """Judgement: (real, synthetic, holdout, context) -> Score. Metrics see data, never models, so they can judge anyone's.
 
-Adding one is a function in a file of this folder and a line in `METRICS`.
+Adding one is a function in a file of this folder and a line in `METRICS`; a kind of data is a folder, a line in
+`READERS` that says how its data are read, and its lines in `METRICS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from synthloom.metrics.privacy import copy_rate, dcr_share
-from synthloom.metrics.score import Context, Score
-from synthloom.metrics.table import detection, shape_error, trend_error, utility, utility_real, wnmi_error
+from synthloom.metrics.score import Context, Roles, Score
+from synthloom.metrics.table.attribute import attribute_inference
+from synthloom.metrics.table.columns import missing_error, shape_error
+from synthloom.metrics.table.copies import copy_rate, dcr_share
+from synthloom.metrics.table.detection import detection
+from synthloom.metrics.table.membership import membership_auc, membership_outliers
+from synthloom.metrics.table.pairs import trend_error, wnmi_error
+from synthloom.metrics.table.read import read as read_table
+from synthloom.metrics.table.support import alpha_precision, beta_recall
+from synthloom.metrics.table.utility import utility, utility_real
 
-__all__ = ["METRICS", "Context", "Metric", "Score"]
+__all__ = ["METRICS", "READERS", "Context", "Metric", "Reader", "Roles", "Score"]
 
 Metric: TypeAlias = Callable[..., Score]
 """(real, synthetic, holdout or None, context) -> Score; the first three as that kind of data is read."""
 
+Reader: TypeAlias = Callable[[Mapping[str, Any], Context], tuple[list[Any], list[str]]]
+"""({"real": ..., "synthetic": ..., perhaps "holdout": ...}, context) -> what metrics take, in that order, and notes."""
+
+READERS: Mapping[str, Reader] = {"table": read_table}
+"""Kind of data -> from what people hold to what its metrics take."""
+
 METRICS: Mapping[str, Mapping[str, Metric]] = {
     "table": {
         "shape_error": shape_error,
+        "missing_error": missing_error,
         "trend_error": trend_error,
         "wnmi_error": wnmi_error,
+        "alpha_precision": alpha_precision,
+        "beta_recall": beta_recall,
         "detection": detection,
         "utility": utility,
         "utility_real": utility_real,
         "copy_rate": copy_rate,
         "dcr_share": dcr_share,
+        "membership_auc": membership_auc,
+        "membership_outliers": membership_outliers,
+        "attribute_inference": attribute_inference,
     },
 }
 """Kind of data -> name of the score -> what computes it, in the order in which they are shown."""

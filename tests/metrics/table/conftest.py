@@ -2,6 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from synthloom.metrics import Context
+from synthloom.metrics.table.read import read_tables
+
 
 @pytest.fixture(scope="session")
 def people():
@@ -55,3 +58,17 @@ def noise():
         )
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def judge():
+    """judge(metric, real, synthetic, holdout): its score, of frames or of whatever makes one."""
+
+    def score(metric, real, synthetic, holdout=None, columns=None, **context):
+        frames = {"real": pd.DataFrame(real), "synthetic": pd.DataFrame(synthetic)}
+        if holdout is not None:
+            frames["holdout"] = pd.DataFrame(holdout)
+        tables, _ = read_tables(frames, columns)
+        return metric(*tables[:2], tables[2] if holdout is not None else None, Context(**context))
+
+    return score

@@ -1,4 +1,5 @@
 import datetime
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -7,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synthloom.errors import DataError, UsageError
-from synthloom.metrics.columns import joint_codes, read_tables
+from synthloom.metrics.table.data import joint_codes
+from synthloom.metrics.table.read import read_tables
 
 
 def one(column, columns=None):
@@ -25,6 +27,12 @@ def one(column, columns=None):
         pd.to_datetime(["2020-01-01", None, "9999-12-31"]),
         pd.to_datetime(["2020-01-01", None, "2021-01-01"], utc=True),
         pd.to_timedelta(["1s", None, "2s"]),
+        ["2020-01-01", None, "2020-01-02"],
+        ["31/12/2020 23:59", None, "01/01/2021 00:00"],
+        [datetime.date(2020, 1, 1), None, datetime.date(9999, 1, 2)],
+        [datetime.time(1, 2), None, datetime.time(3, 4)],
+        [Decimal("1.5"), None, Decimal("2.5")],
+        [None, *(f"{i / 4:.2f}" for i in range(40)), "?"][:41],
         pd.Series([1, 2, 2]).astype("int64[pyarrow]"),
         [None, None, np.nan],
     ],
@@ -46,8 +54,7 @@ def test_numbers_and_times_are_numbers_and_missing_is_nan(column):
         pd.Categorical([1, None, 2]),
         [True, None, False],
         pd.array([True, None, False], dtype="boolean"),
-        [datetime.date(2020, 1, 1), None, datetime.date(2020, 1, 2)],
-        ["2020-01-01", None, "2020-01-02"],
+        ["007", None, "008"],
         [1, None, "one"],
     ],
 )
@@ -59,6 +66,29 @@ def test_times_count_microseconds_whatever_their_unit_and_zone():
     tokyo = pd.to_datetime(["2020-01-01 09:00:00.000001"]).tz_localize("Asia/Tokyo")
     assert one(tokyo).item() == one(pd.to_datetime(["2020-01-01"], utc=True).as_unit("s")).item() + 1
     assert one(pd.to_timedelta(["1s"])).item() == 1e6
+    assert one([datetime.date(1970, 1, 2)]).item() == one(["1970-01-02", "1970-01-03"])[0] == 86_400e6
+    assert one([datetime.time(0, 0, 1)]).item() == 1e6
+
+
+def test_text_is_read_in_the_form_of_the_real_column_and_what_is_not_in_it_is_missing_and_said_so():
+    frames = {"real": ["2020-01-01", "2020-01-02"], "synthetic": ["2020-01-02", "no day"]}
+    (real, synthetic), notes = read_tables({where: pd.DataFrame({"day": day}) for where, day in frames.items()})
+    assert synthetic.columns["day"][0] == real.columns["day"][1]
+    assert np.isnan(synthetic.columns["day"][1])
+    assert any("'day'" in note and "1 cells" in note for note in notes)
+
+
+def test_a_column_knows_what_it_is_and_what_its_codes_stand_for():
+    frame = pd.DataFrame({"day": ["2020-01-01", "2020-01-02"], "k": ["b", None], "n": [1, 2], "s": [True, False]})
+    (table,), _ = read_tables({"real": frame})
+    assert {name: facts.type for name, facts in table.facts.items()} == {
+        "day": "datetime",
+        "k": "category",
+        "n": "number",
+        "s": "category",
+    }
+    assert table.facts["k"].labels == ("b",)
+    assert table.take(slice(1)).facts is table.facts
 
 
 def test_codes_mean_the_same_in_all_tables():
@@ -78,9 +108,10 @@ def test_the_user_may_overrule_the_dtype():
     [
         ([f"id-{i}" for i in range(60)], False),
         (list(range(60)), False),
-        ([f"id-{i}" for i in range(59)] + ["id-0"], True),
+        ([f"id-{i}" for i in range(59)] + ["id-0"], False),
+        ([f"{i} is the number of this patient, who said many words" for i in range(60)], False),
         ([i / 7 for i in range(60)], True),
-        ([None, *range(59)], True),  # whole numbers with gaps are floats to pandas
+        (["a", "b", "c"] * 20, True),
     ],
 )
 def test_identifiers_are_left_out_and_said_so_unless_asked_for(identifier, kept):
@@ -93,8 +124,14 @@ def test_identifiers_are_left_out_and_said_so_unless_asked_for(identifier, kept)
     assert not notes
 
 
+def test_whole_numbers_that_all_differ_are_numbers_unless_they_count_or_are_called_a_key():
+    squares = [3 * i * i for i in range(60)]
+    (table,), _ = read_tables({"real": pd.DataFrame({"area": squares, "area_id": squares, "n": range(60)})})
+    assert list(table.columns) == ["area"]
+
+
 def test_few_rows_may_differ_by_chance():
-    (table,), _ = read_tables({"real": pd.DataFrame({"x": range(50)})})
+    (table,), _ = read_tables({"real": pd.DataFrame({"x": list("abcdefghijklmnop")})})
     assert "x" in table.columns
 
 

@@ -1,0 +1,78 @@
+"""Facts as Markdown, for where pages are not welcome: an issue, a pull request, a terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from synthloom.reporting.html import error, interval, number
+
+__all__ = ["render"]
+
+
+def render(facts: Mapping[str, Any]) -> str:
+    """The report without its pictures."""
+    rows = facts["rows"]
+    held = f" and {rows['holdout']:,} that were held out" if "holdout" in rows else "; none were held out"
+    lines = [
+        "# Synthetic data report",
+        "",
+        f"{rows['synthetic']:,} synthetic rows, judged beside {rows['real']:,} real rows they were made from{held}.",
+        "",
+        "## Verdict",
+        "",
+    ]
+    for sentence in facts["verdict"]["sentences"]:
+        lines += [f"**{sentence['aspect'].capitalize()}: {sentence['word']}.** {text(sentence['text'])}", ""]
+    scores = [
+        [
+            "↓" if s["better"] == "lower" else "↑",
+            s["name"],
+            *map(number, (s["value"], s["reference"], s["baseline"])),
+            interval(s["interval"]),
+            s["about"],
+        ]
+        for s in facts["scores"]
+    ]
+    lines += [
+        "## Scores",
+        "",
+        *_table(["", "score", "synthetic", "held-out", "independent", "95 % interval", ""], scores),
+    ]
+    columns = [
+        [
+            c["column"],
+            c["type"],
+            error(c),
+            f"{100 * c['missing']['real']:.1f} %",
+            f"{100 * c['missing']['synthetic']:.1f} %",
+        ]
+        for c in facts["columns"]
+    ]
+    lines += ["", "## Columns", "", *_table(["column", "type", "distribution", "missing, real", "synthetic"], columns)]
+    if facts["dependence"] and facts["dependence"]["shifted"]:
+        pairs = [
+            [", ".join(map(str, p["columns"])), f"{p['real']:.3f}", f"{p['synthetic']:.3f}"]
+            for p in facts["dependence"]["shifted"]
+        ]
+        lines += ["", "## Dependence that is most off", "", *_table(["pair", "real", "synthetic"], pairs)]
+    found = [[alarm["name"], alarm["word"], alarm["text"]] for alarm in facts["alarms"]]
+    lines += ["", "## Privacy: alarms, not proofs", "", *_table(["test", "result", "found"], found), "", "## About", ""]
+    lines += [f"- {text(note)}" for note in facts["notes"]]
+    lines.append(f"- Made by synthloom {facts['synthloom']}, seed {facts['seed']}.")
+    return "\n".join(lines) + "\n"
+
+
+def text(words: Any) -> str:
+    r"""Words that Markdown takes for nothing but words.
+
+    >>> text("a|b <i>*c*</i>")
+    'a\\|b \\<i\\>\\*c\\*\\</i\\>'
+    """
+    return re.sub(r"([\\`*_{}\[\]<>|#!])", r"\\\1", " ".join(str(words).split()))
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *([text(cell) for cell in row] for row in rows)]
+    return [f"| {' | '.join(map(str, line))} |" for line in lines]
