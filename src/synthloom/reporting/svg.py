@@ -57,8 +57,8 @@ def short(text: Any, letters: int) -> str:
     >>> short("occupation", 6)
     'occup…'
     """
-    text = " ".join(str(text).split())
-    return text if len(text) <= letters else text[: letters - 1] + "…"
+    words = " ".join(str(text).split())
+    return words if len(words) <= letters else words[: letters - 1] + "…"
 
 
 @dataclass(frozen=True)
