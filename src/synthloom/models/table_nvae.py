@@ -40,7 +40,7 @@ class TableNVAE(TableModel):
     """Rows per step."""
     learning_rate: float = Field(2e-3, gt=0)
     """How far one step goes at first; it falls along a cosine to nothing."""
-    patience: int | None = Field(5, ge=1)
+    patience: int | None = Field(None, ge=1)
     """Stop when so many epochs have brought nothing better on the validation rows; none: never."""
     clip: float | None = Field(1.0, gt=0)
     """Longest gradient that is followed in full; none: any."""

@@ -224,8 +224,9 @@ class RateTarget(Schedule):
         return self._with(parts, self._weight(progress, parts[self.part]))
 
     def full(self, parts: Iterable[str]) -> dict[str, float]:
-        """The steered part counts as it does in the bound itself: its weight goes on moving, and no judge may."""
-        return self._with(parts, 1.0)
+        """The steered part does not count: it is held where it is, and its small ups and downs, at the full weight of
+        the bound, would outweigh what the rest has learnt."""
+        return self._with(parts, 0.0)
 
     def _with(self, parts: Iterable[str], weight: float) -> dict[str, float]:
         return _each(self.others, (part for part in parts if part != self.part)) | {self.part: weight}
