@@ -57,8 +57,8 @@ def short(text: Any, letters: int) -> str:
     >>> short("occupation", 6)
     'occup…'
     """
-    text = " ".join(str(text).split())
-    return text if len(text) <= letters else text[: letters - 1] + "…"
+    words = " ".join(str(text).split())
+    return words if len(words) <= letters else words[: letters - 1] + "…"
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,8 @@ def _starts(low: np.datetime64, high: np.datetime64, unit: str, step: int) -> Se
     first, last = (x.astype(f"datetime64[{unit}]").astype(np.int64) for x in (low, high))
     if last - first > 100 * step:
         return range(10**6)  # far too many to be made
-    numbers = np.arange(first - first % step, last + 1, step)
+    start = first - (first + 1970) % step if unit == "Y" else first - first % step
+    numbers = np.arange(start, last + 1, step)
     moments = numbers.astype(f"datetime64[{unit}]")
     return [x for x in moments if low <= x <= high]
 
