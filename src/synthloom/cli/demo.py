@@ -18,6 +18,7 @@ def run(
     """See the whole path on made-up hospital visits: fit, sample, judge. Takes about a minute."""
     from synthloom.datasets import visits
     from synthloom.evaluation import evaluate
+    from synthloom.reporting import report
     from synthloom.sources import write_table
     from synthloom.synthesizers import TableSynthesizer
 
@@ -36,7 +37,8 @@ def run(
     write_table(synthetic, out / "synthetic.csv")
     table.save(out / "visits.loom")
     scores.to_json(out / "scores.json")
+    report(real, synthetic, out / "report.html", holdout, target="readmitted", model=table, scores=scores)
     print(synthetic.head(6).to_string(index=False))
     print()
     print(scores)
-    print(f"\nwritten to {out}: synthetic.csv, scores.json, the model visits.loom, and the real.csv it learnt from")
+    print(f"\nwritten to {out}: report.html, synthetic.csv, scores.json, the model visits.loom, and real.csv")

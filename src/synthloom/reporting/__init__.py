@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from synthloom.errors import FileError
+from synthloom.evaluation import Scores
 from synthloom.files import atomic
 from synthloom.metrics import Roles
 from synthloom.reporting import html, markdown
@@ -41,13 +42,16 @@ def report(
     columns: Roles | None = None,
     seed: int = 0,
     model: Fitted | None = None,
+    scores: Scores | None = None,
     shareable: bool = True,
     progress: bool | None = None,
 ) -> dict[str, Any]:
     """Judge synthetic rows and write what was found: a page (.html), Markdown (.md) or the bare facts (.json).
 
-    The page is one file that needs no network. `holdout`, `target`, `columns` and `seed` are those of `evaluate`; with
-    the `model` that made the rows, its training curves and settings are in it too. The facts are returned.
+    The page is one file that needs no network. `holdout`, `target`, `columns` and `seed` are those of `evaluate`, and
+    with the `scores` that it found for them nothing is judged twice. With the `model` that made the rows, its training
+    curves and settings are told too. The shareable form, the default, shows no value that fewer than five real rows
+    hold. The facts are returned.
 
     >>> import tempfile
     >>> from synthloom.datasets import visits
@@ -65,6 +69,7 @@ def report(
         columns=columns,
         seed=seed,
         model=model,
+        scores=scores,
         shareable=shareable,
         progress=progress,
     )

@@ -49,10 +49,11 @@ def gather(
     columns: Roles | None = None,
     seed: int = 0,
     model: Fitted | None = None,
+    scores: Scores | None = None,
     shareable: bool = True,
     progress: bool | None = None,
 ) -> dict[str, Any]:
-    """The facts of a report.
+    """The facts of a report. With the `scores` that `evaluate` found for the same arguments, it is not judged again.
 
     In the shareable form nothing is the value of a single record: a category, or the end of an axis, is shown if at
     least five real rows hold it or lie beyond; identifiers and texts are never shown in either form.
@@ -65,7 +66,7 @@ def gather(
     context = Context(seed, target, columns)
     data = {"real": real, "synthetic": synthetic} | ({} if holdout is None else {"holdout": holdout})
     tables, notes = READERS["table"](data, context)
-    scores = judge("table", tables, notes, context, progress)
+    scores = scores or judge("table", tables, notes, context, progress)
     facts = {
         "synthloom": __version__,
         "kind": "table",

@@ -21,7 +21,7 @@ _PITCH = 20.0
 
 
 def percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f} %"
+    return "–" if share is None else f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
 
 def marginal(column: Mapping[str, Any]) -> Markup | str:
@@ -161,7 +161,7 @@ def ladder(scores: Sequence[Mapping[str, Any]]) -> Markup | str:
             tag("line", x1=axis(at), x2=axis(at), y1=14, y2=bottom, class_="axis dashed"),
             tag("text", text, x=axis(at), y=10, class_="middle quiet"),
         )
-        for at, text in ((0, "independent"), (1, "held-out real"))
+        for at, text in ((0, "independent"), (1, "held-out"))
     ]
     worst = min(climbed, key=lambda row: row[1])
     about = (

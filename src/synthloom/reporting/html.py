@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from synthloom.reporting import charts, figures
 
@@ -24,7 +25,7 @@ def render(facts: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "interval": interval, "error": error}
+    environment.filters |= {"number": number, "interval": interval, "error": error, "breakable": breakable}
     scores = {score["name"]: score for score in facts["scores"]}
     return environment.get_template("report.html").render(
         facts=facts,
@@ -45,6 +46,15 @@ def number(value: float | None) -> str:
     if isinstance(value, int) or abs(value) >= 1_000:
         return f"{value:,.0f}"
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def breakable(name: str) -> Markup:
+    """A name that may be broken where its words meet.
+
+    >>> breakable("dcr_share")
+    Markup('dcr_<wbr>share')
+    """
+    return Markup("_<wbr>").join(name.split("_"))
 
 
 def interval(pair: list[float] | None) -> str:

@@ -140,7 +140,8 @@ def _starts(low: np.datetime64, high: np.datetime64, unit: str, step: int) -> Se
     first, last = (x.astype(f"datetime64[{unit}]").astype(np.int64) for x in (low, high))
     if last - first > 100 * step:
         return range(10**6)  # far too many to be made
-    numbers = np.arange(first - first % step, last + 1, step)
+    start = first - (first + 1970) % step if unit == "Y" else first - first % step
+    numbers = np.arange(start, last + 1, step)
     moments = numbers.astype(f"datetime64[{unit}]")
     return [x for x in moments if low <= x <= high]
 

@@ -1,0 +1,69 @@
+"""`synthloom report`: a page from two files."""
+
+import json
+
+import pytest
+
+from synthloom import datasets
+from synthloom.cli import main
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("report")
+    for seed, name in enumerate(("real", "synthetic", "holdout")):
+        datasets.visits(260, seed=seed).to_csv(place / f"{name}.csv", index=False)
+    return place
+
+
+def test_a_report_is_written_and_its_verdict_printed(folder, tmp_path, capsys):
+    real, synthetic, holdout = (str(folder / f"{name}.csv") for name in ("real", "synthetic", "holdout"))
+    out = tmp_path / "r.html"
+    assert main(["report", real, synthetic, "--holdout", holdout, "--target", "readmitted", "--out", str(out)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in said] == ["likeness", "usefulness", "privacy"]
+    text = out.read_text("utf-8")
+    assert text.startswith("<!doctype html>")
+    assert "260 real rows that were held out" in text
+    assert main(["report", real, synthetic, "--out", str(out)]) == 2  # it is there already
+    assert "--force" in capsys.readouterr().err
+
+
+def test_forms_and_options(folder, tmp_path, quick_report, capsys):
+    real, synthetic = (str(folder / f"{name}.csv") for name in ("real", "synthetic"))
+    for ending in (".json", ".md"):
+        assert main(["report", real, synthetic, "--out", str(tmp_path / f"r{ending}"), "--seed", "3"]) == 0
+    assert json.loads((tmp_path / "r.json").read_text("utf-8"))["seed"] == 3
+    assert main(["report", real, synthetic, "--full", "--out", str(tmp_path / "full.json")]) == 0
+    assert json.loads((tmp_path / "full.json").read_text("utf-8"))["shareable"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--out", "r.pdf"], "r.pdf"),
+        (["--out", "nowhere/r.html"], "nowhere"),
+        ([], "--out"),
+        (["--out", "r.html", "--target", "wards"], "did you mean 'ward'"),
+    ],
+)
+def test_mistakes_are_one_line(folder, tmp_path, monkeypatch, capsys, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", str(folder / "real.csv"), str(folder / "synthetic.csv"), *arguments]) == 2
+    line = capsys.readouterr().err
+    assert said in line
+    assert line.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def quick_report(monkeypatch):
+    """Only the metrics that grow no trees; in place of the others, a reason."""
+    from synthloom.metrics import METRICS, Score
+
+    def stand_in(name):
+        return lambda *_: Score.unavailable(name, "higher", "this is a test")
+
+    slow = ("detection", "utility", "utility_real")
+    metrics = {name: stand_in(name) if name in slow else metric for name, metric in METRICS["table"].items()}
+    monkeypatch.setattr("synthloom.evaluation.METRICS", {"table": metrics})
