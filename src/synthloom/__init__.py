@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["TableSynthesizer", "__version__", "datasets", "evaluate", "load", "report"]
+__all__ = ["TableSynthesizer", "TextSynthesizer", "__version__", "datasets", "evaluate", "load", "report"]
 
 __version__ = "0.1.0"
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from synthloom import datasets
     from synthloom.evaluation import evaluate
     from synthloom.reporting import report
-    from synthloom.synthesizers import TableSynthesizer, load
+    from synthloom.synthesizers import TableSynthesizer, TextSynthesizer, load
 
 _HOMES = {
     "TableSynthesizer": "synthloom.synthesizers",
+    "TextSynthesizer": "synthloom.synthesizers",
     "datasets": "synthloom.datasets",
     "evaluate": "synthloom.evaluation",
     "load": "synthloom.synthesizers",

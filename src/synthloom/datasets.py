@@ -7,7 +7,7 @@ import pandas as pd
 
 from synthloom.rng import generator
 
-__all__ = ["visits"]
+__all__ = ["notes", "visits"]
 
 _WARDS = ["cardiology", "oncology", "neurology", "surgery", "paediatrics", "emergency"]
 _DRUGS = ["none", "statin", "insulin", "beta blocker", "opioid"]
@@ -54,3 +54,36 @@ def visits(rows: int = 4_000, seed: int = 0) -> pd.DataFrame:
             "readmitted": np.where(rng.random(rows) < chance, "yes", "no"),
         }
     )
+
+
+_OPENINGS = ["", "honestly, ", "all in all ", "after two days ", "this time ", "as a visitor: ", "on monday ", "yes, "]
+_PLACES = [
+    f"{which} {place}"
+    for which in ("the", "your", "that new")
+    for place in ("ward", "kitchen", "garden", "front desk", "night shift", "x-ray room", "lift", "waiting room")
+]
+_JUDGED = {
+    "praise": ["was a delight", "could not be better", "made my mother smile", "is a good place to be"],
+    "complaint": ["was far too loud", "kept us waiting for hours", "smells of paint", "never answers the phone"],
+}
+_ENDINGS = ["", " again", ", as always", " and everybody said so", ", thank you", " in spite of the rain", "!", "."]
+
+
+def notes(count: int = 1_000, seed: int = 0) -> pd.DataFrame:
+    """Short notes on a hospital: a column "text", and whether each is a praise or a complaint in "label".
+
+    >>> notes(2)["text"].tolist()
+    ['honestly, the kitchen could not be better!', 'this time that new kitchen was a delight.']
+    """
+    rng = generator("notes", seed)
+    label = rng.choice(list(_JUDGED), count)
+    parts = [
+        (
+            _OPENINGS[rng.integers(len(_OPENINGS))],
+            _PLACES[rng.integers(len(_PLACES))],
+            " " + _JUDGED[kind][rng.integers(4)],
+            _ENDINGS[rng.integers(len(_ENDINGS))],
+        )
+        for kind in label
+    ]
+    return pd.DataFrame({"text": ["".join(part) for part in parts], "label": label})

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from synthloom.latents import Latent, Posterior
 from synthloom.likelihoods import Likelihood
+from synthloom.likelihoods.text import TextLikelihood
 from synthloom.priors import Prior
+from synthloom.spec import TextBatch, TextSpec
 
-__all__ = ["VAE"]
+__all__ = ["VAE", "TextVAE"]
 
 
 class VAE(nn.Module):
@@ -32,6 +35,8 @@ class VAE(nn.Module):
         self.latent = latent
         self.decoder = decoder
         self.learned_prior: Prior | None = None
+        self.progress = 0.0
+        """How much of training is over, 0 to 1: for what is to change while it goes on."""
 
     def infer(self, batch: Any) -> Posterior:
         return self.latent(self.encoder(batch))  # type: ignore[no-any-return]
@@ -46,13 +51,77 @@ class VAE(nn.Module):
         is as in the training items.
         """
         if condition_BC is None:
-            condition_BC = self.latent.conditions(n)
+            condition_BC = self.conditions(n)
         if self.learned_prior is None or not learned:
             return self.latent.prior(n, condition_BC)
         return self.latent.point(self.latent.unflat(self.learned_prior.draw(n, condition_BC), condition_BC))
+
+    def condition(self, batch: Any, code: Any) -> Tensor:
+        """What the codes of these items are conditional on [B, C]."""
+        return self.latent.condition(code)
+
+    def conditions(self, n: int) -> Tensor:
+        """n conditions [n, C], distributed as those of the training items."""
+        return self.latent.conditions(n)
 
     def elbo(self, batch: Any) -> dict[str, Tensor]:
         """{"reconstruction": log p(x|z), "kl_...": ...}, each [B]: the bound is the first minus the rest."""
         q = self.infer(batch)
         parts = {"reconstruction": self.generate(q.draw()).log_prob(batch)}
         return parts | {f"kl_{name}": nats_B for name, nats_B in q.kl().items()}
+
+
+class TextVAE(VAE):
+    """A VAE whose codes are conditional on how long a text is, and on its label.
+
+    `count_YL` says how many training texts have which label (the first: left open) and how many pieces.
+    """
+
+    count_YL: Tensor
+
+    def __init__(self, encoder: nn.Module, latent: Latent, decoder: nn.Module, spec: TextSpec) -> None:
+        super().__init__(encoder, latent, decoder)
+        self.register_buffer("count_YL", torch.zeros(spec.labels + 1, spec.longest + 1))
+
+    @property
+    def progress(self) -> float:
+        """How much of training is over: the decoder is told."""
+        return float(self.decoder.progress)  # type: ignore[arg-type]
+
+    @progress.setter
+    def progress(self, share: float) -> None:
+        self.decoder.progress = share  # type: ignore[assignment]
+
+    def generate(self, code: Any) -> TextLikelihood:
+        return self.decoder(code)  # type: ignore[no-any-return]
+
+    def observe(self, batch: TextBatch) -> None:
+        """Learn how many texts have which label and length."""
+        Y, L = self.count_YL.shape
+        number_B = (batch.label_B + 1) * L + batch.length_B
+        self.count_YL.copy_(torch.bincount(number_B, minlength=Y * L).view(Y, L))
+
+    def condition(self, batch: TextBatch, code: Any) -> Tensor:
+        return self.as_condition(batch.length_B, batch.label_B)
+
+    def conditions(self, n: int) -> Tensor:
+        label_B = self.labels(n)
+        return self.as_condition(self.lengths(label_B), label_B)
+
+    def as_condition(self, length_B: Tensor, label_B: Tensor) -> Tensor:
+        """Lengths and labels as numbers [B, C]."""
+        label_BY = nn.functional.one_hot(label_B + 1, len(self.count_YL))
+        return torch.cat([length_B[:, None], label_BY[:, 1:]], dim=1).float()
+
+    def labels(self, n: int) -> Tensor:
+        """Labels of n texts, distributed as those of the training texts."""
+        return torch.multinomial(self.count_YL.sum(1), n, replacement=True) - 1
+
+    def lengths(self, label_B: Tensor, least: int = 0, most: int = 1 << 30) -> Tensor:
+        """Lengths of texts with these labels, distributed as those of training; from `least` to `most`, if any are."""
+        open_B1 = (label_B < 0)[:, None]
+        count_BL = torch.where(open_B1, self.count_YL.sum(0), self.count_YL[label_B + 1])
+        length_L = torch.arange(count_BL.shape[1], device=label_B.device)
+        within_BL = count_BL * ((length_L >= least) & (length_L <= most))
+        count_BL = torch.where(within_BL.any(1, keepdim=True), within_BL, count_BL)
+        return torch.multinomial(count_BL, 1)[:, 0]

@@ -10,7 +10,7 @@ import pytest
 
 import synthloom as sl
 from synthloom.models import MODELS
-from synthloom.sources import SOURCES
+from synthloom.sources import SOURCES, Texts
 from synthloom.synthesizers import SYNTHESIZERS
 
 
@@ -49,6 +49,14 @@ def scrambled_rows(frame):
     return frame.apply(lambda column: column.to_numpy()[rng.permutation(len(frame))]).astype(frame.dtypes)
 
 
+def scrambled_words(texts):
+    rng = np.random.default_rng(0)
+    words = [np.array(text.split()) for text in texts]
+    return Texts([" ".join(rng.permutation(some)) for some in words], texts.labels)
+
+
+NOTES = sl.datasets.notes(300, seed=0).sort_values("label", kind="stable")  # neighbours share their label
+
 KINDS = {
     "table": Tiny(
         "table",
@@ -58,6 +66,14 @@ KINDS = {
         scrambled_rows,
         lambda frame: frame.drop(columns="patient_id").reset_index(drop=True),
         {"tvae": {"embedding_dim": 4}, "nvae": {"size": 1}},
+    ),
+    "text": Tiny(
+        "text",
+        Texts(NOTES["text"], NOTES["label"]),
+        {"seed": 0, "epochs": 6, "batch_size": 50, "width": 16, "pieces": 400, "longest": 40, "prior": "mixture"},
+        {name: {"width": 400_000} for kind, name in MODELS if kind == "text"},
+        scrambled_words,
+        narrow={name: {"size": 2} for kind, name in MODELS if kind == "text"},
     ),
 }
 

@@ -119,6 +119,7 @@ def test_every_item_gets_its_latent_its_score_and_its_reconstruction(each, fitte
     few = each[0].take(0, 1, 2, 3, 4)
     assert len(fitted.reconstruct(few)) == len(fitted.log_prob(few)) == len(fitted.encode(few)) == 5
     none = each[0].take()
+    assert fitted.encode(none).shape[1] == fitted.encode(few).shape[1]
     assert len(fitted.reconstruct(none)) == len(fitted.log_prob(none)) == len(fitted.encode(none)) == 0
 
 

@@ -44,7 +44,7 @@ def run(
         raise UsageError(f"--engine must be local, however: {engine!r}")
     synthesizer: Any
     synthesizer, source = load_model(model)
-    said = only_known(synthesizer.stream, {"given": pairs(given, "--given") if given else None}, synthesizer.kind)
+    said = only_known(synthesizer.sample, {"given": pairs(given, "--given") if given else None}, synthesizer.kind)
     if "given" in said:
         said["given"] = _as_known(synthesizer, said["given"])
     written = source.write(synthesizer.stream(rows, seed=seed, **said), path, excel_safe=excel_safe)

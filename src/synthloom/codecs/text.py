@@ -125,6 +125,8 @@ class TextCodec:
         if not texts:
             raise DataError(f"some text must have {self.options.shortest} pieces, however: none has; lower shortest")
         self.counts_["learnt"] = len(texts)
+        pieces, spaced = sum(map(len, texts)) - len(texts), sum(len(unit.split()) for _, unit in units)
+        self.pieces_per_word = pieces / max(1, spaced)
         ranked = sorted(words)
         self.word_pieces_ = np.array([piece for word in ranked for piece in words[word]], np.int32)
         self.word_lengths_ = np.array([len(words[word]) for word in ranked], np.int32)
@@ -220,6 +222,7 @@ class TextCodec:
             "seed": self.seed,
             "labels": self.labels_,
             "counts": self.counts_,
+            "pieces_per_word": self.pieces_per_word,
             "pieces": self.pieces_.state(),
         }
         return document, {"word_pieces": self.word_pieces_, "word_lengths": self.word_lengths_, "prints": self.prints_}
@@ -229,6 +232,7 @@ class TextCodec:
         codec = cls(Options(**document["options"]), document["seed"])
         codec.pieces_ = Pieces.load(document["pieces"])
         codec.labels_, codec.counts_ = document["labels"], document["counts"]
+        codec.pieces_per_word = document["pieces_per_word"]
         codec.word_pieces_, codec.word_lengths_ = arrays["word_pieces"], arrays["word_lengths"]
         codec.prints_ = arrays["prints"]
         return codec

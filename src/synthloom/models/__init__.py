@@ -6,12 +6,23 @@ from synthloom.errors import UsageError
 from synthloom.models.base import Model, TableModel
 from synthloom.models.table_nvae import TableNVAE
 from synthloom.models.table_tvae import TVAE
+from synthloom.models.text import TextModel
+from synthloom.models.text_nvae import TextNVAE
+from synthloom.models.text_recurrent import TextGRU, TextLSTM
+from synthloom.models.text_transformer import VTP, VTS, VTV, TextTransformer
 
-__all__ = ["MODELS", "Model", "TableModel", "find"]
+__all__ = ["MODELS", "Model", "TableModel", "TextModel", "find"]
 
 MODELS: dict[tuple[str, str], type[Model]] = {
     ("table", "nvae"): TableNVAE,
     ("table", "tvae"): TVAE,
+    ("text", "nvae"): TextNVAE,
+    ("text", "transformer"): TextTransformer,
+    ("text", "vtv"): VTV,
+    ("text", "vtp"): VTP,
+    ("text", "vts"): VTS,
+    ("text", "gru"): TextGRU,
+    ("text", "lstm"): TextLSTM,
 }
 """(kind of data, name) -> model; the first of a kind is its default."""
 

@@ -74,6 +74,10 @@ class Model(BaseModel, ABC):
     def schedule(self) -> Schedule:
         """How the weight of the KL moves over the course of training."""
 
+    def schedule_for(self, batch: Any) -> Schedule:
+        """The schedule for these training items, where it goes by what they are."""
+        return self.schedule()
+
     def settings(self, seed: int) -> Settings:
         """What the training loop wants to know."""
         return Settings(

@@ -165,6 +165,9 @@ class Cache:
     past: tuple[Past | None, ...]
     code: tuple[Memory, ...]
 
+    def __len__(self) -> int:
+        return len(self.code[0].key_BHNK)
+
     def only(self, present_BN: Tensor) -> Cache:
         """Without the tokens so far where `present_BN` is False: items need not have written the same ones."""
         return replace(self, past=tuple(None if past is None else past.only(present_BN) for past in self.past))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from synthloom.sources.tables import FORMATS, Format, chunks, read_table, take_rows, write_table
-from synthloom.sources.texts import Texts, read_texts, take_texts, write_texts
+from synthloom.sources.texts import Texts, read_texts, take_texts, texts_of, write_texts
 
 __all__ = [
     "FORMATS",
@@ -28,6 +28,7 @@ __all__ = [
     "kind_of",
     "read_table",
     "read_texts",
+    "texts_of",
     "write_table",
     "write_texts",
 ]

@@ -23,7 +23,7 @@ from synthloom.files import atomic
 from synthloom.sources.encodings import encoding_of, opened_text
 from synthloom.sources.tables import FORMATS, opened, read_table, write_table
 
-__all__ = ["Texts", "read_texts", "take_texts", "write_texts"]
+__all__ = ["Texts", "read_texts", "take_texts", "texts_of", "write_texts"]
 
 _DOCUMENTS = (".txt", ".md")
 
@@ -46,6 +46,23 @@ class Texts(list[str]):
         """A table with the column "text", and "label" if there are labels."""
         columns: dict[str, Any] = {"text": pd.Series(list(self), dtype="str")}
         return pd.DataFrame(columns | ({} if self.labels is None else {"label": self.labels}))
+
+
+def texts_of(data: Any, *, column: str | None = None, labels: Sequence[Any] | str | None = None) -> Texts:
+    """Texts from whatever may stand for them: a list or another iterable of them, a data frame, a path.
+
+    `labels` are one for each, or the name of the column that holds them.
+    """
+    named = labels if isinstance(labels, str) else None
+    if isinstance(data, (str, Path)):
+        texts = read_texts(data, column=column, labels=named)
+    elif isinstance(data, pd.DataFrame):
+        texts = _from_frame("the data frame", data, column, named)
+    elif isinstance(data, Iterable):
+        texts = data if isinstance(data, Texts) else Texts(data)
+    else:
+        raise DataError(f"texts must be a list, a data frame or a path, however: it is a {type(data).__name__}")
+    return texts if labels is None or named is not None else Texts(texts, labels)
 
 
 def take_texts(texts: Texts, index: Sequence[int]) -> Texts:

@@ -9,10 +9,11 @@ from synthloom import archive
 from synthloom.errors import ModelFileError
 from synthloom.synthesizers.base import Synthesizer
 from synthloom.synthesizers.table import TableSynthesizer
+from synthloom.synthesizers.text import TextSynthesizer
 
-__all__ = ["SYNTHESIZERS", "Synthesizer", "TableSynthesizer", "load"]
+__all__ = ["SYNTHESIZERS", "Synthesizer", "TableSynthesizer", "TextSynthesizer", "load"]
 
-SYNTHESIZERS: dict[str, type[Synthesizer[Any]]] = {"table": TableSynthesizer}
+SYNTHESIZERS: dict[str, type[Synthesizer[Any]]] = {"table": TableSynthesizer, "text": TextSynthesizer}
 """Kind of data -> class."""
 
 

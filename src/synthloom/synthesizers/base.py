@@ -86,7 +86,7 @@ class Synthesizer(ABC, Generic[Items]):
                 batch.take(kept),
                 batch.take(held) if count else None,
                 settings,
-                self.model.schedule(),
+                self.model.schedule_for(batch.take(kept)),
                 checkpoint=checkpoint,
                 checkpoint_seconds=checkpoint_seconds,
                 resume=resume,
@@ -135,16 +135,17 @@ class Synthesizer(ABC, Generic[Items]):
         net = self._assert_fitted()
         parts = self._in_batches(self._encode(self._items(items)))
         flat = [net.latent.flat(net.infer(part).mean).cpu() for part in parts]
-        return torch.cat(flat).numpy() if flat else np.zeros((0, 0), np.float32)
+        if not flat:
+            with rng.seeded(0):
+                flat = [net.latent.flat(net.prior(1).mean)[:0].cpu()]
+        return torch.cat(flat).numpy()
 
     @torch.inference_mode()
     def reconstruct(self, items: Any) -> Items:
         """The items as the model remembers them: through the latent and back, the best guess for each part of one."""
         net = self._assert_fitted()
         items = self._items(items)
-        parts = [
-            net.generate(net.infer(part).mean).draw(temperature=0.0) for part in self._in_batches(self._encode(items))
-        ]
+        parts = [self._draw(net.infer(part).mean, 0.0, part) for part in self._in_batches(self._encode(items))]
         return self._decode(parts, items)
 
     @torch.inference_mode()
@@ -153,9 +154,11 @@ class Synthesizer(ABC, Generic[Items]):
         net = self._assert_fitted()
         if steps < 2:
             raise UsageError(f"steps must be 2 or more, the ends included, however: steps={steps}")
-        ends = [net.infer(self._encode(self._items(end)).to(self.device)) for end in (a, b)]
+        one, other = (self._encode(self._items(end)).to(self.device) for end in (a, b))
+        start, stop = net.infer(one), net.infer(other)
         way = [
-            net.generate(ends[0].mix(ends[1], t).mean).draw(temperature=0.0) for t in np.linspace(0, 1, steps).tolist()
+            self._draw(start.mix(stop, t).mean, 0.0, one if t < 0.5 else other)
+            for t in np.linspace(0, 1, steps).tolist()
         ]
         return self._decode(way)
 
@@ -171,8 +174,8 @@ class Synthesizer(ABC, Generic[Items]):
         parts = []
         with rng.seeded(rng.fresh_seed() if seed is None else seed, "vary"):
             for part in self._in_batches(batch.take(torch.from_numpy(each))):
-                between = net.infer(part).mix(net.prior(len(part)), strength)
-                parts.append(net.generate(between.draw(strength)).draw(temperature=strength))
+                between = net.infer(part).mix(self._prior(part), strength)
+                parts.append(self._draw(between.draw(strength), strength, part))
         return self._decode(parts, SOURCES[self.kind].take(items, each))
 
     @torch.inference_mode()
@@ -248,6 +251,14 @@ class Synthesizer(ABC, Generic[Items]):
     def _decode(self, parts: Sequence[Any], like: Items | None = None) -> Items:
         """What batches stand for, all together; `like` are the items that they were made from, one for one."""
 
+    def _prior(self, like: Any) -> Any:
+        """The prior for as many items as there are, and of the labels that they have."""
+        return self._assert_fitted().prior(len(like))
+
+    def _draw(self, code: Any, temperature: float, like: Any) -> Any:
+        """What codes stand for; `like` are the encoded items that they come from, or the nearer ones."""
+        return self._assert_fitted().generate(code).draw(temperature=temperature)
+
     @abstractmethod
     def _learn_codec(self, data: Any, seed: int) -> Any:
         """Fit the codec and encode the data with it."""
@@ -298,11 +309,9 @@ class Synthesizer(ABC, Generic[Items]):
         """One draw of the code of every item: flat, and what it is conditional on."""
         net = self._assert_fitted()
         with rng.seeded(seed, "codes"):
-            codes = [net.infer(part).draw() for part in self._in_batches(batch)]
-        flat, condition = (
-            torch.cat([read(code) for code in codes]) for read in (net.latent.flat, net.latent.condition)
-        )
-        return flat, condition
+            codes = [(part, net.infer(part).draw()) for part in self._in_batches(batch)]
+        flat = torch.cat([net.latent.flat(code) for _, code in codes])
+        return flat, torch.cat([net.condition(part, code) for part, code in codes])
 
     # -- shared tools -----------------------------------------------------------------------------------------------
 
@@ -317,7 +326,8 @@ class Synthesizer(ABC, Generic[Items]):
         return next(self._assert_fitted().parameters()).device
 
     def _in_batches(self, batch: Any) -> list[Any]:
-        return [batch.take(index).to(self.device) for index in torch.split(torch.arange(len(batch)), self.BATCH)]
+        every = torch.arange(len(batch))
+        return [batch.take(index).to(self.device) for index in torch.split(every, self.BATCH) if len(index)]
 
     def _shards(self, n: Any) -> Iterator[tuple[int, int, int]]:
         """Number, first item and number of items of each shard of a sample of n."""

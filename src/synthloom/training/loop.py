@@ -37,6 +37,8 @@ _READ = 10
 """Steps between two looks at the running means: on a GPU each look waits for the device."""
 _KEEP = 50
 """Steps between two good states; counted in steps, not seconds, so that a run repeats even where it rolled back."""
+_POOL = 30
+"""Steps whose items are sorted by length, where they have one: enough to be alike, few enough to be shuffled well."""
 _STRIKES = 3
 """How often loss or gradients may fail to be finite before training gives up."""
 
@@ -281,7 +283,8 @@ class _Run:
     def _history(self, stopped: Literal["epochs", "patience", "max_time", "interrupted"]) -> History:
         course = self.course
         kept = [row for row in course.rows if course.best_epoch in (None, row["epoch"])]
-        if kept and (nats := sum(_nats(kept[-1]).values())) < 0.01:
+        parts = _nats(kept[-1]) if kept else {}
+        if parts and (nats := sum(parts.values())) < 0.01:
             self._say(
                 f"the latent is dead: KL {nats:.3g} nats an item, so what is drawn from it says nothing; lower the "
                 f"weight of the KL, raise it more slowly, or steer it to a rate target"
@@ -317,6 +320,7 @@ class _Run:
         write = self.checkpoint is not None and time.monotonic() - self.written >= self.checkpoint_seconds
         note = self._note() if keep or write else None
         course.weights = self.schedule.weights(self.progress, _nats(course.means))
+        self.vae.progress = self.progress
         index = self._indices()[course.batch]
         sums = self._within_memory(lambda: self._gradients(index))
         norm = get_total_norm([parameter.grad for parameter in self.parameters if parameter.grad is not None])
@@ -349,8 +353,16 @@ class _Run:
         """The items of each step of this epoch: a shuffle from a stream of its own, which depends on nothing else."""
         epoch = self.course.epoch
         if self._order[0] != epoch:
-            order = torch.from_numpy(rng.generator(self.settings.seed, "epoch", epoch).permutation(len(self.data)))
-            self._order = (epoch, order.tensor_split(self.steps_per_epoch))
+            chance = rng.generator(self.settings.seed, "epoch", epoch)
+            order = torch.from_numpy(chance.permutation(len(self.data)))
+            length_B = getattr(self.data, "length_B", None)
+            if length_B is not None:  # items of like lengths share a step, so that little of it is padding
+                pool = torch.arange(len(order)) // (_POOL * self.settings.batch_size)
+                order = order[(pool * (int(length_B.max()) + 1) + length_B[order]).argsort(stable=True)]
+            steps = order.tensor_split(self.steps_per_epoch)
+            if length_B is not None:
+                steps = tuple(steps[i] for i in chance.permutation(len(steps)))
+            self._order = (epoch, steps)
         return self._order[1]
 
     def _gradients(self, index: Tensor) -> dict[str, Tensor]:

@@ -1,0 +1,94 @@
+"""What models of texts share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from synthloom.models.base import Model
+from synthloom.nets.text import Embedding, TextEncoder
+from synthloom.nets.transformer import Encoder
+from synthloom.spec import TextBatch, TextSpec
+from synthloom.training import RateTarget, Schedule, Settings
+from synthloom.vae import VAE, TextVAE
+
+__all__ = ["TextModel", "TransformerModel"]
+
+
+class TextModel(Model):
+    """Knobs that every model of texts has."""
+
+    kind: ClassVar[str] = "text"
+
+    epochs: int = Field(40, ge=1)
+    """How often training goes through the texts, at most."""
+    batch_size: int = Field(128, ge=1)
+    """Texts per step."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """How far the first steps go; later ones go less far, along a cosine down to nothing."""
+    patience: int | None = Field(None, ge=1)
+    """Stop when so many epochs have brought nothing better on the validation texts; none: never."""
+    validation: float = Field(0.05, ge=0, lt=0.9)
+    """Share of the texts kept aside to see which epoch was best; 0: none."""
+    clip: float | None = Field(1.0, gt=0)
+    """Longest gradient that is followed in full; none: any."""
+    prior: Literal["standard", "mixture", "flow"] = "flow"
+    """What to draw codes from: the one that training pulls towards, or one that is fitted to the codes afterwards."""
+    protect: bool = True
+    """Keep back texts and words that one text holds, and labels that fewer than 5 have; learn equal texts once."""
+
+    vocabulary: str = "bpe"
+    """What texts are made of: "bpe" (pieces that often occur), "word", or the path of a tokenizer.json."""
+    pieces: int = Field(8000, ge=300)
+    """How many different pieces there may be."""
+    shortest: int = Field(1, ge=1)
+    """Texts of fewer pieces are left out."""
+    longest: int = Field(64, ge=4)
+    """Pieces of a text, its end among them; longer texts are cut into passages, after a sentence if they can be."""
+    sentences: bool = False
+    """Cut texts into sentences."""
+    width: int = Field(256, ge=1)
+    """Width of the network."""
+    layers: int = Field(2, ge=1)
+    """Layers of the encoder, and of the decoder."""
+    dropout: float = Field(0.1, ge=0, lt=1)
+    """Share of what a layer has to say that is dropped while training."""
+    word_dropout: float = Field(0.3, ge=0, le=1)
+    """Share of the words already written that the decoder is not shown; falls to 0 over the course of training."""
+    rate: float = Field(3.0, gt=0)
+    """What the code of a text may say of it, in nats per piece."""
+    warmup: float = Field(0.3, ge=0, le=1)
+    """Share of training in which the network is all but a plain autoencoder."""
+    squeeze: float = Field(0.3, ge=0, le=1)
+    """Share of training over which its code is then squeezed to `rate`."""
+
+    def prepare(self, net: VAE, batch: TextBatch) -> None:
+        assert isinstance(net, TextVAE)
+        net.observe(batch)
+
+    def schedule(self) -> Schedule:
+        return self._target(10.0)
+
+    def schedule_for(self, batch: TextBatch) -> Schedule:
+        return self._target(float(batch.length_B.double().mean()))
+
+    def _target(self, pieces: float) -> Schedule:
+        return RateTarget(self.rate * pieces, warmup=self.warmup, squeeze=self.squeeze)
+
+    def settings(self, seed: int) -> Settings:
+        return replace(super().settings(seed), decay="cosine", weight_decay=0.01)
+
+
+class TransformerModel(TextModel):
+    """Knobs of the Transformers."""
+
+    heads: int = Field(4, ge=1)
+    """Heads of attention; they share the width."""
+    size: int = Field(16, ge=1)
+    """Width of each vector of a code."""
+
+    def _encoder(self, spec: TextSpec) -> tuple[Embedding, TextEncoder]:
+        embedding = Embedding(spec, self.width)
+        return embedding, TextEncoder(embedding, Encoder(self.width, self.layers, self.heads, dropout=self.dropout))

@@ -1,0 +1,44 @@
+"""NVAE: a Transformer whose code is a mixture of as many vectors as a text needs."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from synthloom.attention import DenoisingAttention
+from synthloom.latents.nvib import NvibLatent
+from synthloom.likelihoods.text import TextDecoder
+from synthloom.models.text import TransformerModel
+from synthloom.nets.transformer import Decoder
+from synthloom.spec import TextBatch, TextSpec
+from synthloom.vae import VAE, TextVAE
+
+__all__ = ["TextNVAE"]
+
+
+class TextNVAE(TransformerModel):
+    """A VAE for Transformers with Nonparametric Variational Information Bottleneck (Henderson & Fehr, 2022),
+    https://arxiv.org/abs/2207.13529"""
+
+    name: ClassVar[str] = "nvae"
+
+    delta: float = Field(1.0, ge=0)
+    """Which share of its vectors a text keeps, roughly."""
+
+    def build(self, spec: TextSpec) -> VAE:
+        embedding, encoder = self._encoder(spec)
+        stack = Decoder(
+            self.width,
+            self.layers,
+            self.heads,
+            dropout=self.dropout,
+            cross=lambda: DenoisingAttention(self.width, self.size, self.heads),
+        )
+        decoder = TextDecoder(embedding, stack, spec, word_dropout=self.word_dropout)
+        return TextVAE(encoder, NvibLatent(self.width, self.size, spec.longest, delta=self.delta), decoder, spec)
+
+    def prepare(self, net: VAE, batch: TextBatch) -> None:
+        super().prepare(net, batch)
+        assert isinstance(net.latent, NvibLatent)
+        net.latent.observe(batch.length_B)
