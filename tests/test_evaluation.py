@@ -109,6 +109,19 @@ def test_the_target_is_predicted_and_must_exist(trio, monkeypatch):
         evaluate(*trio, target="order")
 
 
+def test_progress_goes_to_standard_error_and_changes_nothing(trio, quick, capsys):
+    assert evaluate(*trio, progress=True).to_dict() == evaluate(*trio, progress=False).to_dict()
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "judging" in shown.err
+
+
+def test_the_json_has_the_details_and_the_frame_has_not(trio, quick):
+    scores = evaluate(*trio)
+    assert scores.to_dict()["scores"][0]["detail"]["columns"][0]["column"] == "price"
+    assert "detail" not in scores.to_frame()
+
+
 def test_misuse_is_named(trio, scores):
     with pytest.raises(UsageError, match="kind"):
         evaluate(*trio, kind="tables")

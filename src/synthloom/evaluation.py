@@ -134,7 +134,8 @@ def _shown(metrics: Iterable[tuple[str, Any]], progress: bool | None) -> Iterato
 
     metrics = list(metrics)
     parts = TextColumn("judging"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-    with Progress(*parts, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*parts, console=console, transient=console.is_terminal) as bar:
         task = bar.add_task("", total=len(metrics))
         for name, metric in metrics:
             bar.update(task, description=name)

@@ -15,6 +15,7 @@ __all__ = ["attacks", "distances", "telling", "usefulness"]
 _LEFT = 126.0
 _PITCH = 20.0
 _MOST_TELLING = 8
+_LEAST_TELLING = 0.001
 
 _ATTACKS = {
     "dcr_share": "nearer to training",
@@ -25,7 +26,8 @@ _ATTACKS = {
 
 def telling(columns: Sequence[Mapping[str, Any]]) -> Markup | str:
     """The columns without which the detector does worst."""
-    most = sorted((entry for entry in columns if entry["drop"] > 0), key=lambda entry: -entry["drop"])[:_MOST_TELLING]
+    felt = (entry for entry in columns if entry["drop"] >= _LEAST_TELLING)
+    most = sorted(felt, key=lambda entry: -entry["drop"])[:_MOST_TELLING]
     if not most:
         return ""
     axis = Axis(0, most[0]["drop"], _LEFT, WIDTH - 46)
