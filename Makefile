@@ -12,6 +12,9 @@ PYTHON := python3.11 python3.12 python3.13 python3.14 python3
 # Boosted trees took 34 s that way, and take 1 s this way.
 export OMP_WAIT_POLICY ?= PASSIVE
 
+# One worker for each core; a worker computes on one thread, for what the tests fit is too small to share.
+WORKERS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
+
 .PHONY: help demo test check lint format style types walls docs oldest lock clean
 
 help:
@@ -26,7 +29,7 @@ demo: $(INSTALLED)
 	$(BIN)/synthloom demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(WORKERS)
 
 check: lint docs
 
@@ -45,7 +48,7 @@ walls: $(INSTALLED)
 	$(BIN)/lint-imports
 
 docs: $(INSTALLED)
-	$(BIN)/python -m pytest tests/test_docs.py
+	$(WORKERS) tests/test_docs.py
 
 # $(call environment,FOLDER): a Python of its own. A candidate must run, not just be there: version managers leave stubs
 # on the path that only say what is missing.

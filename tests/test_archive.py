@@ -3,6 +3,7 @@ import io
 import json
 import os
 import pickle
+import random
 import signal
 import struct
 import subprocess
@@ -252,7 +253,7 @@ def _zip_of(name, content):
     [
         b"",
         b"PK",
-        os.urandom(100_000),
+        random.Random(0).randbytes(100_000),
         pickle.dumps({"kind": "table"}),
         _zip_of("archive/data.pkl", pickle.dumps(1)),  # what torch.save writes
         _zip_of("manifest.json", b"[]"),

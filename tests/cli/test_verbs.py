@@ -1,8 +1,10 @@
 """The command line as a person types it: files in, files out, exit codes, one line per mistake."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pandas as pd
@@ -225,68 +227,38 @@ def test_every_verb_explains_itself_and_its_options(verb, capsys):
 
 
 def test_fit_and_sample_are_the_same_bytes_in_two_processes(folder, tmp_path):
-    for run in "ab":
-        command = [sys.executable, "-m", "synthloom"]
-        fit = [
-            "fit",
-            str(folder / "real.csv"),
-            "--out",
-            str(tmp_path / f"{run}.loom"),
-            "--model",
-            "tvae",
-            "--seed",
-            "3",
-            "--set",
-            "epochs=2",
-        ]
-        subprocess.run([*command, *fit], check=True, capture_output=True)
-        sample = ["sample", str(tmp_path / f"{run}.loom"), "--rows", "50", "--seed", "4", "--out"]
-        subprocess.run([*command, *sample, str(tmp_path / f"{run}.csv")], check=True, capture_output=True)
+    def elsewhere(arguments):
+        return subprocess.run([sys.executable, "-m", "synthloom", *arguments], capture_output=True).returncode
+
+    for name, run in (("a", main), ("b", elsewhere)):
+        model, rows = str(tmp_path / f"{name}.loom"), str(tmp_path / f"{name}.csv")
+        fit = ["fit", str(folder / "real.csv"), "--out", model, "--model", "tvae", "--seed", "3", "--set", "epochs=2"]
+        assert run(fit) == 0
+        assert run(["sample", model, "--rows", "50", "--seed", "4", "--out", rows]) == 0
     assert (tmp_path / "a.loom").read_bytes() == (tmp_path / "b.loom").read_bytes()
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
 
 def test_ctrl_c_keeps_what_was_learnt_and_resume_goes_on(folder, tmp_path):
     """Exit code 130, a usable model, a checkpoint; the resumed run ends where an uninterrupted one does."""
-    import os
-    import signal
-    import time
 
     def fit(name):
-        return [
-            sys.executable,
-            "-m",
-            "synthloom",
-            "fit",
-            str(folder / "real.csv"),
-            "--out",
-            str(tmp_path / name),
-            "--model",
-            "tvae",
-            "--seed",
-            "3",
-            "--set",
-            "epochs=60",
-            "--set",
-            "patience=none",
-            "--set",
-            "batch_size=10",
-        ]
+        knobs = [f"--set={knob}" for knob in ("epochs=30", "patience=none", "batch_size=10")]
+        model = ["--out", str(tmp_path / name), "--model", "tvae", "--seed", "3"]
+        return ["fit", str(folder / "real.csv"), *model, *knobs]
 
+    log = tmp_path / "log.csv"
     process = subprocess.Popen(
-        [*fit("a.loom"), "--log-csv", str(tmp_path / "log.csv")], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "synthloom", *fit("a.loom"), "--log-csv", str(log)], stderr=subprocess.PIPE, text=True
     )
-    deadline = time.time() + 120
-    while time.time() < deadline and not (
-        (tmp_path / "log.csv").exists() and (tmp_path / "log.csv").stat().st_size > 60
-    ):
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGINT)
+    while process.poll() is None and not (log.exists() and log.stat().st_size > 60):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=120)[1]
     assert process.returncode == 130, said
     assert main(["sample", str(tmp_path / "a.loom"), "--rows", "3", "--out", str(tmp_path / "s.csv")]) == 0
     assert (tmp_path / "a.loom.checkpoint").exists()
-    subprocess.run([*fit("a.loom"), "--resume"], check=True, capture_output=True)
-    subprocess.run(fit("b.loom"), check=True, capture_output=True)
+    assert main([*fit("a.loom"), "--resume"]) == 0
+    assert main(fit("b.loom")) == 0
     assert (tmp_path / "a.loom").read_bytes() == (tmp_path / "b.loom").read_bytes()
     assert not (tmp_path / "a.loom.checkpoint").exists()
