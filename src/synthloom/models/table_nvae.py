@@ -19,8 +19,9 @@ from synthloom.vae import VAE
 
 __all__ = ["TableNVAE"]
 
-_CALIBRATION_ROWS = 32_768
-"""Rows that are drawn to set the columns straight: a share of one half is then known to a third of a percent."""
+_CALIBRATION_ROWS = 4096, 32_768
+"""Rows that are drawn to set the columns straight: as many as there are, or so few or many; of the most a share of one
+half is known to a third of a percent."""
 
 
 class TableNVAE(TableModel):
@@ -92,7 +93,8 @@ class TableNVAE(TableModel):
                 module.start_at(batch)
 
     def finish(self, net: VAE, batch: TableBatch) -> None:
-        like = net.generate(net.prior(_CALIBRATION_ROWS).draw())
+        least, most = _CALIBRATION_ROWS
+        like = net.generate(net.prior(min(max(least, len(batch)), most)).draw())
         assert isinstance(like, CellLikelihood)
         like.calibrate(batch)
 
