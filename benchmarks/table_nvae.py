@@ -7,13 +7,15 @@ is printed beside it. Errors are in % against the training rows (sdmetrics 0.24 
 are 1 - (2 AUC - 1) of XGBoost told to find the synthetic rows among those of the training and of the test file, 3-fold;
 `mle` is the published utility: XGBoost by a grid of 36 settings, chosen on a ninth of the synthetic rows, AUC on the
 test file. With --halves a model is trained on half of the rows to see whose neighbours its rows are (dcr_share, 0.5 is
-ideal). Rows drawn are as many as training rows. Needs the `bench` extra.
+ideal). Rows drawn are as many as training rows. With --keep every training's scores, and the rows it drew, stay in a
+folder, and what is there is not trained again. Needs the `bench` extra.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import statistics
 import time
 from collections.abc import Callable
@@ -122,6 +124,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--only", nargs="*", help="some of the rows alone, by name")
     parser.add_argument("--halves", action="store_true", help="train each once more, on half of the rows")
+    parser.add_argument("--keep", type=Path, help="folder for what was found, one file for each training")
     options = parser.parse_args()
     # "None" is a word in some of these files, not a gap
     train, test = (pd.read_csv(path, keep_default_na=False) for path in (options.train, options.test))
@@ -151,12 +154,19 @@ def main() -> None:
         if options.only and name not in options.only:
             continue
         for seed in range(options.seeds):
+            kept = options.keep and options.keep / f"{Path(options.train).stem} {name} {seed}.json"
+            if kept and kept.exists():
+                runs.setdefault(name, []).append(json.loads(kept.read_text()))
+                continue
             synthetic, took = make(seed)
             scores = judge(train, test, synthetic.astype(train.dtypes), options.target) | took
             if options.halves and name in makers:
                 model, knobs = makers[name]
                 scores["dcr_share"] = dcr_share(train, seed, model, **knobs)
             runs.setdefault(name, []).append(scores)
+            if kept:
+                synthetic.to_parquet(kept.with_suffix(".parquet"))
+                kept.write_text(json.dumps(scores))
             print(name, "seed", seed, {key: round(value, 4) for key, value in scores.items()}, flush=True)
 
     print(f"\n| mean (standard deviation) | {' | '.join(runs)} |\n|---|{'---|' * len(runs)}")

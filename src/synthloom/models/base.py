@@ -29,6 +29,10 @@ def _seconds(value: Any) -> Any:
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
 
 
+_ENOUGH, _FEWEST, _MOST = 3600, 3, 300
+"""Epochs are so many over the root of the number of items, within bounds: four times the data take twice the steps."""
+
+
 class Model(BaseModel, ABC):
     """A recipe: knobs, and how to build a network from a spec. It never sees raw data."""
 
@@ -37,8 +41,8 @@ class Model(BaseModel, ABC):
     kind: ClassVar[str]
     name: ClassVar[str]
 
-    epochs: int = Field(300, ge=1)
-    """How often training goes through the data, at most."""
+    epochs: int | None = Field(300, ge=1)
+    """How often training goes through the data, at most; none: less often the more there are, 20 times 32,000 rows."""
     batch_size: int = Field(500, ge=1)
     """Rows per step."""
     learning_rate: float = Field(1e-3, gt=0)
@@ -78,10 +82,10 @@ class Model(BaseModel, ABC):
         """The schedule for these training items, where it goes by what they are."""
         return self.schedule()
 
-    def settings(self, seed: int) -> Settings:
-        """What the training loop wants to know."""
+    def settings(self, seed: int, items: int) -> Settings:
+        """What the training loop wants to know, for so many training items."""
         return Settings(
-            epochs=self.epochs,
+            epochs=self.epochs or round(min(max(_FEWEST, _ENOUGH / items**0.5), _MOST)),
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             clip=self.clip,

@@ -35,8 +35,8 @@ class TableNVAE(TableModel):
 
     name: ClassVar[str] = "nvae"
 
-    epochs: int = Field(20, ge=1)
-    """How often training goes through the data, at most."""
+    epochs: int | None = Field(None, ge=1)
+    """How often training goes through the data, at most; none: less often the more there are, 20 times 32,000 rows."""
     batch_size: int = Field(256, ge=1)
     """Rows per step."""
     learning_rate: float = Field(2e-3, gt=0)
@@ -104,8 +104,8 @@ class TableNVAE(TableModel):
         # held to the target from the first step: a code that may say much at first keeps saying it in a costly way
         return RateTarget(self.rate, warmup=0.0, squeeze=0.05, least=0.1)
 
-    def settings(self, seed: int) -> Settings:
-        return replace(super().settings(seed), decay="cosine", weight_decay=0.01)
+    def settings(self, seed: int, items: int) -> Settings:
+        return replace(super().settings(seed, items), decay="cosine", weight_decay=0.01)
 
 
 _FIRST_VAR = 0.8

@@ -55,8 +55,8 @@ class TVAE(TableModel):
         # three times the nats, and boosted trees are fooled far more often
         return Linear(0.0, self.warmup, 1 / self.loss_factor) if self.warmup else Constant(1 / self.loss_factor)
 
-    def settings(self, seed: int) -> Settings:
-        return replace(super().settings(seed), weight_decay=self.l2scale)
+    def settings(self, seed: int, items: int) -> Settings:
+        return replace(super().settings(seed, items), weight_decay=self.l2scale)
 
     def finish(self, net: VAE, batch: TableBatch) -> None:
         for _ in range(5):

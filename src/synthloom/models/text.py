@@ -22,7 +22,7 @@ class TextModel(Model):
 
     kind: ClassVar[str] = "text"
 
-    epochs: int = Field(40, ge=1)
+    epochs: int | None = Field(40, ge=1)
     """How often training goes through the texts, at most."""
     batch_size: int = Field(128, ge=1)
     """Texts per step."""
@@ -77,8 +77,8 @@ class TextModel(Model):
     def _target(self, pieces: float) -> Schedule:
         return RateTarget(self.rate * pieces, warmup=self.warmup, squeeze=self.squeeze)
 
-    def settings(self, seed: int) -> Settings:
-        return replace(super().settings(seed), decay="cosine", weight_decay=0.01)
+    def settings(self, seed: int, items: int) -> Settings:
+        return replace(super().settings(seed, items), decay="cosine", weight_decay=0.01)
 
 
 class TransformerModel(TextModel):

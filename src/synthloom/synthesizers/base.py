@@ -70,7 +70,7 @@ class Synthesizer(ABC, Generic[Items]):
             seed = training.checkpoint_seed(checkpoint)
         batch = self._learn_codec(data, seed)
         self._refuse_too_large(batch)
-        settings = self.model.settings(seed)
+        settings = self.model.settings(seed, len(batch))
         if settings.max_time and PRIORS[self.model.prior]:
             settings = replace(settings, max_time=0.8 * settings.max_time)
         with rng.seeded(seed, "network"):
