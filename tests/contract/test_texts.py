@@ -25,7 +25,7 @@ def fitted(request):
 
 @pytest.fixture(scope="module")
 def quick():
-    return sl.TextSynthesizer("gru", prior="mixture", **TINY).fit(NOTES)
+    return sl.TextSynthesizer("gru", prior="mixture", **TINY | {"learning_rate": 3e-2}).fit(NOTES)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_a_wish_that_makes_no_sense_is_refused(quick, wish, word):
 def test_cold_draws_repeat_themselves_and_hot_ones_do_not(quick):
     cold, warm = (len(set(quick.sample(100, temperature=t, seed=0))) for t in (0.3, 1.0))
     assert cold <= warm
-    assert quick.sample(20, top_k=1, seed=0) == quick.sample(20, temperature=0, seed=0)
+    assert quick.sample(20, top_k=1, temperature=9, seed=0) == quick.sample(20, top_k=1, seed=0)
 
 
 def test_whatever_holds_the_texts_the_model_is_the_same(tmp_path):
@@ -141,7 +141,7 @@ def test_whatever_holds_the_texts_the_model_is_the_same(tmp_path):
 
 
 def test_texts_without_labels_have_none():
-    text = sl.TextSynthesizer("gru", **TINY | {"epochs": 1}).fit(NOTES["text"].tolist())
+    text = sl.TextSynthesizer("gru", prior="standard", **TINY | {"epochs": 1}).fit(NOTES["text"].tolist())
     assert text.sample(3, seed=0).labels is None
     with pytest.raises(UsageError, match="none"):
         text.sample(3, label="praise")
