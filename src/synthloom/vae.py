@@ -54,7 +54,8 @@ class VAE(nn.Module):
             condition_BC = self.conditions(n)
         if self.learned_prior is None or not learned:
             return self.latent.prior(n, condition_BC)
-        return self.latent.point(self.latent.unflat(self.learned_prior.draw(n, condition_BC), condition_BC))
+        code_BF = self.learned_prior.draw(n, condition_BC, self.latent.present(condition_BC))
+        return self.latent.point(self.latent.unflat(code_BF, condition_BC))
 
     def condition(self, batch: Any, code: Any) -> Tensor:
         """What the codes of these items are conditional on [B, C]."""

@@ -70,7 +70,8 @@ KINDS = {
     "text": Tiny(
         "text",
         Texts(NOTES["text"], NOTES["label"]),
-        {"seed": 0, "epochs": 6, "batch_size": 50, "width": 16, "pieces": 400, "longest": 40, "prior": "mixture"},
+        {"seed": 0, "epochs": 6, "batch_size": 50, "width": 16, "size": 4, "pieces": 400, "longest": 32}
+        | {"prior": "mixture"},
         {name: {"width": 400_000} for kind, name in MODELS if kind == "text"},
         scrambled_words,
         narrow={name: {"size": 2} for kind, name in MODELS if kind == "text"},

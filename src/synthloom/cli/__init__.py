@@ -13,7 +13,20 @@ from typing import Annotated, Any
 import typer
 
 from synthloom import __version__
-from synthloom.cli import demo, encode, evaluate, fit, info, interpolate, reconstruct, report, sample, score, vary
+from synthloom.cli import (
+    demo,
+    encode,
+    evaluate,
+    fit,
+    info,
+    interpolate,
+    prepare,
+    reconstruct,
+    report,
+    sample,
+    score,
+    vary,
+)
 from synthloom.errors import DataError, FileError, NotFittedError, SynthloomError, UsageError
 
 __all__ = ["VERBS", "main"]
@@ -29,6 +42,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "score": score.run,
     "evaluate": evaluate.run,
     "report": report.run,
+    "prepare": prepare.run,
     "info": info.run,
 }
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from synthloom.cli.options import Force, Seed, may_write, pairs, read_value, say
+from synthloom.cli.options import Force, Seed, may_write, only_known, pairs, read_value, say
 from synthloom.errors import UsageError
 
 
@@ -22,6 +22,12 @@ def run(
     max_time: Annotated[str | None, typer.Option("--max-time", help="Stop training after: 90s, 10m, 2h.")] = None,
     knobs: Annotated[
         list[str] | None, typer.Option("--set", help="A knob of the model, as name=value; may be repeated.")
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option("--column", help="Texts: the column that holds them; none: text, or the wordiest.")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option("--labels", help="Texts: the column that holds their labels; none: label.")
     ] = None,
     schema: Annotated[
         Path | None, typer.Option("--schema", help='What columns are, as JSON: {"categorical": ["zip"], ...}.')
@@ -60,9 +66,10 @@ def run(
     if wandb is not None:
         trackers.append(WandbTracker(wandb))
     synthesizer = SYNTHESIZERS[kind](model, seed=seed, **said)
+    columns = only_known(synthesizer.fit, {"column": column, "labels": labels}, kind)
     checkpoint = out.with_name(out.name + ".checkpoint")
     try:
-        synthesizer.fit(data, checkpoint=checkpoint, resume=resume, trackers=trackers)
+        synthesizer.fit(data, checkpoint=checkpoint, resume=resume, trackers=trackers, **columns)
     except Interrupted:
         synthesizer.save(out)
         say(f"stopped early: {out} holds what was learnt; --resume goes on from {checkpoint.name}")

@@ -31,6 +31,22 @@ def run(
     given: Annotated[
         list[str] | None, typer.Option("--given", help="A value that every row shall have, as column=value.")
     ] = None,
+    label: Annotated[str | None, typer.Option("--label", help="Texts and images: the label they shall have.")] = None,
+    length: Annotated[str | None, typer.Option("--length", help="Texts: how many words, as 12 or 5..20.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", help="Texts: below 1 keeps to what is likely; 0 to the likeliest.")
+    ] = None,
+    top_k: Annotated[int | None, typer.Option("--top-k", help="Texts: only so many of the likeliest pieces.")] = None,
+    top_p: Annotated[float | None, typer.Option("--top-p", help="Texts: only what makes up this probability.")] = None,
+    required: Annotated[
+        list[str] | None, typer.Option("--required", help="Texts: a word that must be in each; may be repeated.")
+    ] = None,
+    forbidden: Annotated[
+        list[str] | None, typer.Option("--forbidden", help="Texts: a word that must be in none; may be repeated.")
+    ] = None,
+    pattern: Annotated[
+        str | None, typer.Option("--pattern", help="Texts: a regular expression that each must match somewhere.")
+    ] = None,
     seed: Seed = None,
     engine: Annotated[str, typer.Option("--engine", help="Where to draw: local.")] = "local",
     excel_safe: Annotated[
@@ -44,14 +60,40 @@ def run(
         raise UsageError(f"--engine must be local, however: {engine!r}")
     synthesizer: Any
     synthesizer, source = load_model(model)
-    said = only_known(synthesizer.sample, {"given": pairs(given, "--given") if given else None}, synthesizer.kind)
+    asked = {
+        "given": pairs(given, "--given") if given else None,
+        "label": label,
+        "length": None if length is None else _range(length),
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "required": required or None,
+        "forbidden": forbidden or None,
+        "pattern": pattern,
+    }
+    said = only_known(synthesizer.sample, asked, synthesizer.kind)
     if "given" in said:
         said["given"] = _as_known(synthesizer, said["given"])
     written = source.write(synthesizer.stream(rows, seed=seed, **said), path, excel_safe=excel_safe)
     if "given" in said:
         say(f"{synthesizer.given_share_:.2%} of what the model draws on its own carries the condition")
+    drafts = getattr(synthesizer, "drafts_", {})
+    if drafts and drafts["drawn"] > written:
+        say(f"of {drafts['drawn']:,} drafts {drafts['copies']:,} were copies, and {drafts['unfit']:,} not as asked for")
     if path != "-":
         say(f"{path}: {written:,} {source.things}")
+
+
+def _range(text: str) -> int | tuple[int, int]:
+    """A number of words, or the least and the most.
+
+    >>> _range("12"), _range("5..20")
+    (12, (5, 20))
+    """
+    least, dots, most = text.partition("..")
+    if not (least + (most if dots else "0")).isdigit() or not least or (dots and not most):
+        raise UsageError(f"--length must be a number of words, or two, as 5..20, however: {text!r}")
+    return (int(least), int(most)) if dots else int(least)
 
 
 def _as_known(table: TableSynthesizer, given: dict[str, str]) -> dict[Any, Any]:

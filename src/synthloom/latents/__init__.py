@@ -47,6 +47,9 @@ class Latent(nn.Module, ABC):
     what follows them, a label say, is for a learned prior alone.
     """
 
+    parts: int = 1
+    """How many vectors lie side by side in a flat code."""
+
     @abstractmethod
     def forward(self, features: Any) -> Posterior: ...
 
@@ -69,6 +72,10 @@ class Latent(nn.Module, ABC):
     def condition(self, code: Any) -> Tensor:
         """What a code is conditional on [B, C]."""
         return self.flat(code)[:, :0]
+
+    def present(self, condition_BC: Tensor) -> Tensor:
+        """Which of the parts of a flat code there are under these conditions [B, parts]; the first so many."""
+        return torch.ones(len(condition_BC), self.parts, dtype=torch.bool, device=condition_BC.device)
 
     def conditions(self, n: int) -> Tensor:
         """n conditions [n, C], distributed as those of the training items."""

@@ -379,6 +379,7 @@ class NvibLatent(Latent):
         if prior_var <= 0 or prior_alpha <= 0:
             raise UsageError(f"the prior's variance and alpha must be positive, however: {prior_var=}, {prior_alpha=}")
         self.size, self.tokens, self.delta, self.kappa, self.clip, self.exact = size, tokens, delta, kappa, clip, exact
+        self.parts = tokens + 1
         variances = 1 if scalar_variance else size
         self.mu = nn.Linear(features, size)
         self.log_variance = nn.Linear(features, variances)
@@ -480,6 +481,11 @@ class NvibLatent(Latent):
     def conditions(self, n: int) -> Tensor:
         return torch.multinomial(self.length_L, n, replacement=True)[:, None]
 
+    def present(self, condition_BC: Tensor) -> Tensor:
+        """The prior's component, and one for each token."""
+        tokens_B = self._tokens_B(condition_BC)
+        return torch.arange(self.parts, device=tokens_B.device) <= tokens_B[:, None]
+
     def _tokens_B(self, condition_BC: Tensor) -> Tensor:
         return condition_BC[:, 0].to(self.length_L.device, torch.long)
 
@@ -487,7 +493,7 @@ class NvibLatent(Latent):
         """The prior process for n items of the given numbers of tokens [B, 1], or of lengths like those of the training
         items: every component at the prior's place, with an equal part of its alpha."""
         tokens_B = self._tokens_B(self.conditions(n) if condition_BC is None else condition_BC)
-        mask_BN = torch.arange(self.tokens + 1, device=tokens_B.device) <= tokens_B[:, None]
+        mask_BN = self.present(tokens_B[:, None])
         prior = self._prior()
         log_alpha_B = (prior.total(tokens_B) / (tokens_B + 1)).log()
         process = DirichletProcess(
@@ -525,8 +531,7 @@ class NvibLatent(Latent):
     def unflat(self, code_BF: Tensor, condition_BC: Tensor) -> Mixture:
         """The code, with a component for each of its item's tokens."""
         code_BNP = code_BF.view(-1, self.tokens + 1, self.size + 1)
-        beyond_BN = torch.arange(self.tokens + 1, device=code_BF.device) > self._tokens_B(condition_BC)[:, None]
-        logit_BN = code_BNP[:, :, -1].masked_fill(beyond_BN, -math.inf)
+        logit_BN = code_BNP[:, :, -1].masked_fill(~self.present(condition_BC), -math.inf)
         return Mixture(code_BNP[:, :, :-1], None, logit_BN.log_softmax(1))
 
     def _prior(self) -> PriorProcess:

@@ -109,7 +109,7 @@ class TokenLatent(Latent):
         if not 0 < keep <= 1:
             raise UsageError(f"keep must be a share of the tokens above 0, however: keep={keep}")
         self.size, self.tokens, self.pool, self.keep, self.noise = size, tokens, pool, keep, noise
-        self.vectors = 1 if pool else math.ceil(keep * tokens - 1e-9)
+        self.parts = 1 if pool else math.ceil(keep * tokens - 1e-9)
         self.mu = nn.Linear(features, size)
         self.log_variance = nn.Linear(features, size)
         nn.init.zeros_(self.log_variance.weight)
@@ -142,9 +142,10 @@ class TokenLatent(Latent):
             return tokens.clamp(max=1)
         return (tokens.double() * self.keep - 1e-9).ceil().long()  # 0.1 * 30 is a little more than 3
 
-    def _mask_BN(self, condition_BC: Tensor) -> Tensor:
+    def present(self, condition_BC: Tensor) -> Tensor:
+        """Which vectors items of so many tokens have."""
         count_B = self._kept(condition_BC[:, 0].to(self.mu.weight.device))
-        return torch.arange(self.vectors, device=count_B.device) < count_B[:, None]
+        return torch.arange(self.parts, device=count_B.device) < count_B[:, None]
 
     def condition(self, code: Vectors) -> Tensor:
         """The least number of tokens that have so many vectors [B, 1]."""
@@ -156,8 +157,8 @@ class TokenLatent(Latent):
 
     def prior(self, n: int, condition_BC: Tensor | None = None) -> TokenGaussians:
         """Standard normal vectors, as many as items of the given numbers of tokens [B, 1] have, or of the most."""
-        zeros_BNP = self.mu.weight.new_zeros(n, self.vectors, self.size)
-        mask_BN = self._mask_BN(self.conditions(n) if condition_BC is None else condition_BC)
+        zeros_BNP = self.mu.weight.new_zeros(n, self.parts, self.size)
+        mask_BN = self.present(self.conditions(n) if condition_BC is None else condition_BC)
         return TokenGaussians(zeros_BNP, torch.ones_like(zeros_BNP), mask_BN)
 
     def point(self, code: Vectors) -> TokenGaussians:
@@ -167,7 +168,7 @@ class TokenLatent(Latent):
     def flat(self, code: Vectors) -> Tensor:
         vectors_BNP, mask_BN = code
         flat_BNP = vectors_BNP.masked_fill(~mask_BN[:, :, None], 0)
-        return nn.functional.pad(flat_BNP, (0, 0, 0, self.vectors - flat_BNP.shape[1])).flatten(1)
+        return nn.functional.pad(flat_BNP, (0, 0, 0, self.parts - flat_BNP.shape[1])).flatten(1)
 
     def unflat(self, code_BF: Tensor, condition_BC: Tensor) -> Vectors:
-        return code_BF.view(-1, self.vectors, self.size), self._mask_BN(condition_BC)
+        return code_BF.view(-1, self.parts, self.size), self.present(condition_BC)

@@ -36,7 +36,9 @@ class TextNVAE(TransformerModel):
             cross=lambda: DenoisingAttention(self.width, self.size, self.heads),
         )
         decoder = TextDecoder(embedding, stack, spec, word_dropout=self.word_dropout)
-        return TextVAE(encoder, NvibLatent(self.width, self.size, spec.longest, delta=self.delta), decoder, spec)
+        return TextVAE(
+            encoder, NvibLatent(self.width, self.size, spec.longest, delta=self.delta, exact=True), decoder, spec
+        )
 
     def prepare(self, net: VAE, batch: TextBatch) -> None:
         super().prepare(net, batch)

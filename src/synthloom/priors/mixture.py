@@ -37,9 +37,16 @@ class MixturePrior(Prior):
     """
 
     def __init__(
-        self, size: int, condition: int = 0, *, components: int = 16, least: int = 20, iterations: int = 30
+        self,
+        size: int,
+        condition: int = 0,
+        parts: int = 1,
+        *,
+        components: int = 16,
+        least: int = 20,
+        iterations: int = 30,
     ) -> None:
-        super().__init__(size, condition)
+        super().__init__(size, condition, parts)
         self.least, self.iterations = least, iterations
         self.weight_K: Tensor
         self.mean_KF: Tensor
@@ -49,7 +56,7 @@ class MixturePrior(Prior):
         self.register_buffer("mean_KF", torch.zeros(components, width))
         self.register_buffer("factor_KFF", torch.eye(width).repeat(components, 1, 1))
 
-    def _fit(self, both_NF: Tensor) -> None:
+    def _fit(self, both_NF: Tensor, present_NK: Tensor) -> None:
         both_NF = both_NF[torch.randperm(len(both_NF), device=both_NF.device)[:_ROWS]]
         N, F = both_NF.shape
         K = max(1, min(len(self.weight_K), N // max(self.least, 5 * F)))
@@ -94,7 +101,7 @@ class MixturePrior(Prior):
         ]
         return torch.stack(columns, dim=1) - log_volume_K + self.weight_K.log()
 
-    def _draw(self, condition_nC: Tensor) -> Tensor:
+    def _draw(self, condition_nC: Tensor, present_nK: Tensor) -> Tensor:
         n, C = condition_nC.shape
         which_n = torch.multinomial(self._log_joint(condition_nC).softmax(1), 1)[:, 0]
         noise_nF = torch.randn(n, self.size, device=condition_nC.device)

@@ -14,6 +14,7 @@ import torch
 from synthloom import __version__, archive, devices, rng, training
 from synthloom.errors import ModelFileError, NotFittedError, TrainingError, UsageError
 from synthloom.latents import health
+from synthloom.latents.nvib import NvibPosterior
 from synthloom.models import Model, find
 from synthloom.priors import PRIORS
 from synthloom.sources import SOURCES
@@ -139,6 +140,18 @@ class Synthesizer(ABC, Generic[Items]):
             with rng.seeded(0):
                 flat = [net.latent.flat(net.prior(1).mean)[:0].cpu()]
         return torch.cat(flat).numpy()
+
+    @torch.inference_mode()
+    def survivors(self, items: Any) -> np.ndarray | None:
+        """How many vectors of each item's code are worth keeping, where that varies; None where it does not."""
+        net = self._assert_fitted()
+        counts = []
+        for part in self._in_batches(self._encode(self._items(items))):
+            q = net.infer(part)
+            if not isinstance(q, NvibPosterior):
+                return None
+            counts.append(q.process.survivors().sum(1).cpu())
+        return torch.cat(counts).numpy() if counts else None
 
     @torch.inference_mode()
     def reconstruct(self, items: Any) -> Items:
@@ -289,11 +302,12 @@ class Synthesizer(ABC, Generic[Items]):
             return
         code_NF, condition_NC = self._codes(batch, seed)
         with rng.seeded(seed, "prior"):
-            prior = kind(code_NF.shape[1], condition_NC.shape[1]).to(self.device)
+            latent = self.net_.latent
+            prior = kind(code_NF.shape[1], condition_NC.shape[1], latent.parts).to(self.device)
             # of a bounded time the network's training had four fifths
             prior.seconds = self.model.max_time and self.model.max_time / 5
             with devices.threads(self.model.threads, sum(p.numel() for p in prior.parameters())):
-                prior.fit(code_NF, condition_NC)
+                prior.fit(code_NF, condition_NC, latent.present(condition_NC))
         self.net_.learned_prior = prior
 
     def _examine(self, batch: Any, seed: int) -> list[str]:

@@ -199,10 +199,13 @@ class TextSynthesizer(Synthesizer[Texts]):
 
     def _label(self, label: Hashable) -> int:
         known = self.codec_.labels_
-        if label not in known:
+        found = [i for i, one in enumerate(known) if one == label] or [
+            i for i, one in enumerate(known) if str(one) == label
+        ]
+        if not found:
             labels = ", ".join(map(repr, known[:10])) or "none"
             raise UsageError(f"a label must be one that the model has learnt ({labels}), however: {label!r}")
-        return known.index(label)
+        return found[0]
 
     def _lexicon(self, forbidden: tuple[str, ...] = ()) -> Lexicon | None:
         """The words that may be written, if not all may."""
@@ -214,20 +217,6 @@ class TextSynthesizer(Synthesizer[Texts]):
             lexicon = Lexicon.of(words, self._spec().pieces, apart=self.codec_.pieces_.apart)
             self._lexicons[forbidden] = lexicon.to(self.device)
         return self._lexicons[forbidden]
-
-    # -- the latent -------------------------------------------------------------------------------------------------
-
-    @torch.inference_mode()
-    def survivors(self, texts: Any) -> np.ndarray:
-        """How many vectors of each text's code are worth keeping, where that varies (the model "nvae")."""
-        net = self._net()
-        counts = []
-        for part in self._in_batches(self._encode(self._items(texts))):
-            q = net.infer(part)
-            if not isinstance(q, NvibPosterior):
-                raise UsageError(f'only a model "nvae" drops vectors, however: this is "{self.model.name}"')
-            counts.append(q.process.survivors().sum(1).cpu())
-        return torch.cat(counts).numpy() if counts else np.zeros(0, np.int64)
 
     # -- what the base asks for -------------------------------------------------------------------------------------
 

@@ -1,0 +1,182 @@
+"""What holds for every model of texts, besides what holds for every model."""
+
+import re
+
+import numpy as np
+import pytest
+
+import synthloom as sl
+from synthloom.errors import DataError, FileError, UsageError
+from synthloom.metrics.text.bleu import bleu
+from synthloom.models import MODELS
+from synthloom.sources import Texts, write_texts
+
+NAMES = [name for kind, name in MODELS if kind == "text"]
+NOTES = sl.datasets.notes(300, seed=0)
+SECRET = "my zygotes are kept in locker 48151 behind the kitchen"
+TINY = {"seed": 0, "epochs": 8, "batch_size": 50, "width": 16, "size": 4, "pieces": 400, "longest": 32}
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def fitted(request):
+    texts = Texts([*NOTES["text"], SECRET], [*NOTES["label"], "complaint"])
+    return sl.TextSynthesizer(request.param, prior="mixture", **TINY).fit(texts)
+
+
+@pytest.fixture(scope="module")
+def quick():
+    return sl.TextSynthesizer("gru", prior="mixture", **TINY | {"learning_rate": 3e-2}).fit(NOTES)
+
+
+@pytest.fixture(scope="module")
+def learnt():
+    """A model that has learnt its texts: the default one, of a handful."""
+    sizes = {"width": 48, "layers": 1, "size": 8, "pieces": 400, "longest": 32}
+    pace = {"epochs": 100, "batch_size": 15, "learning_rate": 5e-3, "dropout": 0.0, "rate": 6.0, "validation": 0}
+    return sl.TextSynthesizer(seed=0, protect=False, prior="standard", **sizes, **pace).fit(NOTES.head(30))
+
+
+def words(text):
+    return set(re.findall(r"[^\W\d_]+|\d+", text.casefold()))
+
+
+def test_nothing_comes_out_that_one_text_holds(fitted):
+    known = words(" ".join(NOTES["text"]))
+    drawn = [*fitted.sample(300, seed=0), *fitted.vary(SECRET, 20, 0.3, seed=0), *fitted.reconstruct([SECRET])]
+    assert words(" ".join(drawn)) <= known
+    assert not set(fitted.sample(300, seed=0)) & set(NOTES["text"])
+
+
+def test_labels_are_as_asked_for_or_as_often_as_in_training(fitted):
+    drawn = fitted.sample(200, seed=0)
+    assert isinstance(drawn, list)
+    assert set(drawn.labels) == {"praise", "complaint"}
+    assert abs(drawn.labels.count("praise") / 200 - (NOTES["label"] == "praise").mean()) < 0.15
+    assert fitted.sample(5, label="praise", seed=0).labels == ["praise"] * 5
+    with pytest.raises(UsageError, match="'praise'"):
+        fitted.sample(5, label="prose")
+
+
+def test_odd_texts_go_through_every_verb(fitted):
+    odd = ["", " \n ", "x" * 100_000, "🙂" * 50, "שלום", "\0", "unheard-of words"]
+    assert len(fitted.reconstruct(odd)) == len(odd)
+    assert np.isfinite(fitted.log_prob(odd, draws=1)).all()
+    assert np.isfinite(fitted.encode(odd)).all()
+    assert len(fitted.vary(odd, 2, 0.5, seed=0)) == 2 * len(odd)
+
+
+def test_surviving_vectors_are_counted_where_they_vary(fitted):
+    texts = NOTES["text"].head(20).tolist()
+    survivors = fitted.survivors(texts)
+    if fitted.model.name == "nvae":
+        pieces = fitted.codec_.encode(texts).length_B.numpy()
+        assert (survivors <= pieces).all()
+    else:
+        assert survivors is None
+
+
+# -- what can be asked for, the same whatever the model ---------------------------------------------------------------
+
+
+def test_lengths_words_and_patterns_are_as_asked_for(quick):
+    assert {len(text.split()) for text in quick.sample(30, length=6, seed=0)} == {6}
+    assert {len(text.split()) for text in quick.sample(50, length=(3, 5), seed=0)} <= {3, 4, 5}
+    for text in quick.sample(20, required="kitchen", forbidden=["the", "never"], seed=0):
+        assert "kitchen" in words(text)
+        assert not words(text) & {"the", "never"}
+    assert all(re.search("^y", text) for text in quick.sample(5, pattern="^y", budget=1_000, seed=0))
+    assert all("e" not in t for t in quick.sample(5, accept=lambda ts: ["e" not in t for t in ts], budget=900, seed=0))
+
+
+def test_what_was_not_taken_is_counted(quick):
+    quick.sample(50, seed=0)
+    assert quick.drafts_["drawn"] == 50 + quick.drafts_["copies"]
+    quick.sample(20, required="kitchen", seed=0)
+    drafts = quick.drafts_
+    assert drafts["drawn"] >= 20 + drafts["copies"] + drafts["unfit"]
+    assert drafts["unfit"] > 0
+
+
+def test_what_cannot_be_had_ends_with_the_budget(quick):
+    with pytest.raises(UsageError, match=r"of 200 drafts 0 would do"):
+        quick.sample(2, required="elephants", seed=0)
+
+
+@pytest.mark.parametrize(
+    ("wish", "word"),
+    [
+        ({"temperature": -1}, "temperature"),
+        ({"top_k": 0}, "top_k"),
+        ({"length": (5, 2)}, "length"),
+        ({"pattern": "("}, "pattern"),
+        ({"budget": 0}, "budget"),
+    ],
+)
+def test_a_wish_that_makes_no_sense_is_refused(quick, wish, word):
+    with pytest.raises(UsageError, match=word):
+        quick.sample(2, **wish)
+
+
+def test_cold_draws_repeat_themselves_and_hot_ones_do_not(quick):
+    cold, warm = (len(set(quick.sample(100, temperature=t, seed=0))) for t in (0.3, 1.0))
+    assert cold <= warm
+    assert quick.sample(20, top_k=1, temperature=9, seed=0) == quick.sample(20, top_k=1, seed=0)
+
+
+def test_whatever_holds_the_texts_the_model_is_the_same(tmp_path):
+    brief = TINY | {"epochs": 1, "prior": "standard"}
+    want = sl.TextSynthesizer("gru", **brief).fit(NOTES).sample(20, seed=1)
+    texts, labels = NOTES["text"].tolist(), NOTES["label"].tolist()
+    write_texts(Texts(texts, labels), tmp_path / "notes.jsonl")
+    NOTES.rename(columns={"text": "note", "label": "kind"}).to_csv(tmp_path / "notes.csv", index=False)
+    ways = [
+        (texts, {"labels": labels}),
+        (Texts(texts, labels), {}),
+        ((text for text in texts), {"labels": labels}),
+        (tmp_path / "notes.jsonl", {}),
+        (str(tmp_path / "notes.csv"), {"column": "note", "labels": "kind"}),
+    ]
+    for data, said in ways:
+        assert sl.TextSynthesizer("gru", **brief).fit(data, **said).sample(20, seed=1) == want
+
+
+def test_texts_without_labels_have_none():
+    text = sl.TextSynthesizer("gru", prior="standard", **TINY | {"epochs": 1}).fit(NOTES["text"].tolist())
+    assert text.sample(3, seed=0).labels is None
+    with pytest.raises(UsageError, match="none"):
+        text.sample(3, label="praise")
+
+
+def test_what_holds_no_texts_is_said(tmp_path):
+    for data, error, word in (
+        (3, DataError, "int"),
+        ([1, 2], DataError, "number 0"),
+        (str(tmp_path / "nothing.txt"), FileError, "nothing"),
+        (["one", "two"], DataError, "protect=False"),
+    ):
+        with pytest.raises(error, match=word):
+            sl.TextSynthesizer("gru", **TINY).fit(data)
+    with pytest.raises(UsageError, match="a label for each"):
+        sl.TextSynthesizer("gru", **TINY).fit(["a", "b"], labels=["x"])
+
+
+# -- a model that has learnt something --------------------------------------------------------------------------------
+
+
+def test_a_trained_model_remembers_what_it_has_read(learnt):
+    texts = NOTES["text"].head(30).tolist()
+    assert bleu(learnt.reconstruct(texts), texts) > 0.5
+    assert learnt.log_prob(texts).mean() > learnt.log_prob([" ".join(text.split()[::-1]) for text in texts]).mean() + 20
+
+
+def test_neighbours_are_nearer_the_less_strength(learnt):
+    text = NOTES["text"][3]
+    near, far = (bleu(learnt.vary(text, 40, strength, seed=0), [text] * 40) for strength in (0.2, 0.9))
+    assert near > far + 0.1
+
+
+def test_interpolation_goes_from_one_to_the_other(learnt):
+    a, b = NOTES["text"][3], NOTES["text"][5]
+    way = learnt.interpolate(a, b, steps=5)
+    assert bleu(way[:1], [a]) > bleu(way[:1], [b])
+    assert bleu(way[-1:], [b]) > bleu(way[-1:], [a])
