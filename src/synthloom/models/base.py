@@ -52,7 +52,7 @@ class Model(BaseModel, ABC):
     patience: int | None = Field(30, ge=1)
     """Stop when so many epochs have brought nothing better on the validation rows; none: never."""
     validation: float = Field(0.1, ge=0, lt=0.9)
-    """Share of the rows kept aside to see when to stop; 0: none, and no early stop."""
+    """Share of the rows kept aside, 2,048 at most, to see when to stop; 0: none, and no early stop."""
     clip: float | None = Field(None, gt=0)
     """Longest gradient that is followed in full; none: any."""
     device: str = "auto"

@@ -31,7 +31,7 @@ class TextModel(Model):
     patience: int | None = Field(None, ge=1)
     """Stop when so many epochs have brought nothing better on the validation texts; none: never."""
     validation: float = Field(0.05, ge=0, lt=0.9)
-    """Share of the texts kept aside to see which epoch was best; 0: none."""
+    """Share of the texts kept aside, 2,048 at most, to see which epoch was best; 0: none."""
     clip: float | None = Field(1.0, gt=0)
     """Longest gradient that is followed in full; none: any."""
     prior: Literal["standard", "mixture", "flow"] = "flow"

@@ -29,6 +29,9 @@ __all__ = ["Synthesizer"]
 Items = TypeVar("Items")
 """What people hold: a data frame, texts, an array of images."""
 
+_MOST_HELD = 2048
+"""Items kept aside for validation, at most: epochs are told apart on the same items, which takes few."""
+
 
 class Synthesizer(ABC, Generic[Items]):
     """Codec, model and training joined. The constructor only stores; `fit` makes what ends in an underscore.
@@ -76,7 +79,7 @@ class Synthesizer(ABC, Generic[Items]):
             settings = replace(settings, max_time=0.8 * settings.max_time)
         with rng.seeded(seed, "network"):
             net = self.model.build(self._spec())
-        count = round(self.model.validation * len(batch)) if len(batch) >= 50 else 0
+        count = min(round(self.model.validation * len(batch)), _MOST_HELD) if len(batch) >= 50 else 0
         order = torch.from_numpy(rng.generator(seed, "validation").permutation(len(batch)))
         held, kept = order[:count].sort().values, order[count:].sort().values
         self.model.prepare(net, batch.take(kept))
