@@ -3,10 +3,10 @@
     python benchmarks/five_tables.py DATA [--model tvae] [--max-time 10m] [--only taxis titanic] [--out FOLDER]
 
 DATA is the folder that holds support2.csv, taxis.csv, titanic.csv, telco_churn.csv and diabetes130.csv.gz. As many rows
-are drawn as there are, 10,000 at least, so that chance has little part in the shares of missing cells. Printed for each: whether dtypes and their order are equal; the largest difference between the
-shares of missing cells of a column; whether identifiers are unique, where the real ones are, and none is a real one;
-how many cells hold a rare value: a category that fewer than five real rows hold, or a number or date beyond the fifth
-from either end.
+are drawn as there are, 10,000 at least, so that chance has little part in the shares of missing cells. Printed for
+each: whether dtypes and their order are equal; the largest difference between the shares of missing cells of a column;
+whether identifiers are unique, where the real ones are, and none is a real one; how many cells hold a rare value: a
+category that fewer than five real rows hold, or a number or date beyond the fifth from either end.
 """
 
 from __future__ import annotations
