@@ -1,6 +1,7 @@
 """All that a network may know of the data: widths, cardinalities, masks. No names, no units, no raw values.
 
-Legend for tensor names: B items (rows, texts), C columns, N pieces of a text, T pieces of all texts.
+Legend for tensor names: B items (rows, texts), C columns, K choices of a column, P parts of choices, N pieces of a
+text, T pieces of all texts.
 """
 
 from __future__ import annotations
@@ -15,7 +16,20 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["BLANK", "END", "WIDE", "Batch", "Block", "Digit", "TableBatch", "TableSpec", "TextBatch", "TextSpec"]
+__all__ = [
+    "BLANK",
+    "END",
+    "WIDE",
+    "Batch",
+    "Block",
+    "Digit",
+    "Limit",
+    "Limits",
+    "TableBatch",
+    "TableSpec",
+    "TextBatch",
+    "TextSpec",
+]
 
 WIDE = 1024
 """A column of more choices than this is spelled with two digits, so that nobody ever holds a logit for each."""
@@ -98,6 +112,14 @@ class TableBatch:
     value_BC: Tensor  # float32
     known_BC: Tensor  # bool
 
+    @staticmethod
+    def unknown(rows: int, columns: int, device: torch.device | None = None) -> TableBatch:
+        """Rows of which nothing is known."""
+        import torch
+
+        types = torch.int64, torch.float32, torch.bool
+        return TableBatch(*(torch.zeros(rows, columns, dtype=kind, device=device) for kind in types))
+
     def __len__(self) -> int:
         return self.choice_BC.shape[0]
 
@@ -121,6 +143,102 @@ class TableBatch:
         import torch
 
         return TableBatch(*(torch.cat([getattr(b, f.name) for b in batches]) for f in fields(TableBatch)))
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a column may say: any choice that is open, with any number, or part of a choice: its number has two ends.
+
+    There is a row for each item, or one row for all of them. A part whose ends have crossed allows nothing.
+
+    >>> import torch
+    >>> some = Limit.of(torch.tensor([[True, True, False, False]]))
+    >>> part = Limit(torch.tensor([[True, False, False, True]]), *torch.tensor([[[1]], [[-1]], [[2]]]))
+    >>> both = some & part
+    >>> both.open_BK.tolist(), both.choice_BP.tolist(), both.high_BP.tolist()
+    ([[True, False, False, False]], [[1]], [[2.0]])
+    """
+
+    open_BK: Tensor  # bool
+    choice_BP: Tensor  # int64
+    low_BP: Tensor  # float64, as is the other
+    high_BP: Tensor
+
+    @staticmethod
+    def of(open_BK: Tensor) -> Limit:
+        """A limit of whole choices."""
+        import torch
+
+        none_B0 = torch.zeros(len(open_BK), 0, device=open_BK.device)
+        return Limit(open_BK, none_B0.long(), none_B0.double(), none_B0.double())
+
+    @staticmethod
+    def stack(limits: Sequence[Limit]) -> Limit:
+        """Limits one below the other."""
+        import torch
+
+        most = max(limit.choice_BP.shape[1] for limit in limits)
+        limits = [limit._pad(most) for limit in limits]
+        return Limit(*(torch.cat([getattr(limit, f.name) for limit in limits]) for f in fields(Limit)))
+
+    def __len__(self) -> int:
+        return len(self.open_BK)
+
+    def is_empty(self) -> bool:
+        """Whether no row is allowed anything."""
+        return not self.open_BK.any() and not (self.low_BP < self.high_BP).any()
+
+    def __and__(self, other: Limit) -> Limit:
+        """What both allow."""
+        import torch
+
+        rows = max(len(self), len(other))
+        one, two = self._expand(rows), other._expand(rows)
+        same_BPQ = one.choice_BP[:, :, None] == two.choice_BP[:, None, :]
+        low_BPQ = torch.maximum(one.low_BP[:, :, None], two.low_BP[:, None, :]).masked_fill(~same_BPQ, math.inf)
+        high_BPQ = torch.minimum(one.high_BP[:, :, None], two.high_BP[:, None, :])
+        parts = [(one.choice_BP[:, :, None].expand(same_BPQ.shape), low_BPQ, high_BPQ)]
+        for limit, against in ((one, two), (two, one)):
+            shut_BP = ~against.open_BK.gather(1, limit.choice_BP)
+            parts.append((limit.choice_BP, limit.low_BP.masked_fill(shut_BP, math.inf), limit.high_BP))
+        choice_BP, low_BP, high_BP = (torch.cat([t.flatten(1) for t in ts], 1) for ts in zip(*parts, strict=True))
+        left_P = (low_BP < high_BP).any(0)
+        return Limit(one.open_BK & two.open_BK, choice_BP[:, left_P], low_BP[:, left_P], high_BP[:, left_P])
+
+    def take(self, index: Tensor) -> Limit:
+        return Limit(*(getattr(self, f.name)[index] for f in fields(self)))
+
+    def merged(self) -> Limit:
+        """One row that allows what any of them does."""
+        left_BP = self.low_BP < self.high_BP
+        parts = (part_BP[left_BP][None] for part_BP in (self.choice_BP, self.low_BP, self.high_BP))
+        return Limit(self.open_BK.any(0, keepdim=True), *parts)
+
+    def to(self, device: torch.device) -> Limit:
+        return Limit(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+    def _expand(self, rows: int) -> Limit:
+        return Limit(*(getattr(self, f.name).expand(rows, -1) for f in fields(self)))
+
+    def _pad(self, most: int) -> Limit:
+        import torch
+
+        extra = (0, most - self.choice_BP.shape[1])
+        pad = torch.nn.functional.pad
+        return Limit(
+            self.open_BK,
+            pad(self.choice_BP, extra),
+            pad(self.low_BP, extra, value=math.inf),
+            pad(self.high_BP, extra, value=-math.inf),
+        )
+
+
+class Limits(Protocol):
+    """What each cell of some rows may say."""
+
+    def __call__(self, c: int, written: TableBatch) -> Limit | None:
+        """The limit of column c for rows of which so much is written; None: none."""
+        ...
 
 
 END = 0

@@ -93,6 +93,31 @@ def test_sample_with_conditions(folder, tmp_path):
     assert set(frame["smoker"]) == {False}
 
 
+def test_sample_with_ranges_sets_and_gaps(folder, tmp_path):
+    out = tmp_path / "given.csv"
+    given = ["age=30..40", "ward=surgery, oncology", "cost=..5000.5", "admitted=2023-02..", "tumour_marker="]
+    options = [word for condition in given for word in ("--given", condition)]
+    assert main(["sample", str(folder / "m.loom"), "--rows", "20", "--out", str(out), "--seed", "1", *options]) == 0
+    frame = pd.read_csv(out)
+    assert frame["age"].between(30, 40).all()
+    assert set(frame["ward"]) <= {"surgery", "oncology"}
+    assert (frame["cost"] <= 5000.5).all()
+    assert (frame["admitted"] >= "2023-02-01").all()
+    assert frame["tumour_marker"].isna().all()
+
+
+def test_impute(folder, tmp_path, capsys):
+    model, real, out = str(folder / "m.loom"), str(folder / "real.csv"), str(tmp_path / "full.csv")
+    assert main(["impute", model, real, "--out", out, "--seed", "1"]) == 0
+    assert "gaps filled" in capsys.readouterr().err
+    before, after = pd.read_csv(real), pd.read_csv(out)
+    assert after.notna().all(axis=None)
+    there = before["tumour_marker"].notna()
+    pd.testing.assert_frame_equal(after[there], before[there])
+    assert main(["impute", model, real, "--out", out, "--n", "2", "--force"]) == 0
+    assert list(pd.read_csv(out)["draw"].value_counts()) == [300, 300]
+
+
 def test_verbs_on_rows(folder, tmp_path):
     model, real = str(folder / "m.loom"), str(folder / "real.csv")
     assert main(["reconstruct", model, real, "--out", str(tmp_path / "r.csv")]) == 0

@@ -1,9 +1,11 @@
 """What holds for every model of tables, besides what holds for every model."""
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import synthloom as sl
-from synthloom.errors import DataError
+from synthloom.errors import DataError, UsageError
 from synthloom.models import MODELS
 
 TABLES = [name for kind, name in MODELS if kind == "table"]
@@ -55,6 +57,48 @@ def test_impossible_conditions_are_refused_by_name(fitted):
     ):
         with pytest.raises(DataError, match=word):
             fitted.sample(3, given=given)
+
+
+def test_ranges_and_sets_hold_in_every_row(fitted):
+    given = {
+        "age": (30, 40),
+        "ward": ["surgery", "oncology"],
+        "cost": (None, 900.5),
+        "admitted": ("2023-03", "2023-08-09"),
+    }
+    fake = fitted.sample(40, given=given, seed=0)
+    assert fake["age"].between(30, 40).all()
+    assert set(fake["ward"]) == {"surgery", "oncology"}
+    assert (fake["cost"] <= 900.5).all()
+    assert fake["admitted"].between("2023-03-01", "2023-08-09").all()
+    several = fitted.sample(40, given={"cost": [250.5, 1_000], "tumour_marker": None, "sex": "f"}, seed=0)
+    assert set(several["cost"]) <= {250.5, 1_000}
+    assert several["tumour_marker"].isna().all()
+    assert (fitted.sample(3, given={"days_in_hospital": [2]}, seed=0)["days_in_hospital"] == 2).all()
+
+
+def test_gaps_are_filled_and_nothing_else_is_touched(fitted, real):
+    rng = np.random.default_rng(0)
+    whole = real.head(40).set_axis([f"row {i}" for i in range(40)])
+    holed = whole.mask(rng.random(whole.shape) < 0.3)
+    for how in ("draw", "best"):
+        filled = fitted.impute(holed, how=how, seed=0)
+        assert (filled.dtypes == holed.dtypes).all()
+        assert filled.index.equals(holed.index)
+        there = holed.notna()
+        assert (filled.isna() == (holed.isna() & (holed.columns == "patient_id"))).all(axis=None)
+        assert ((filled == holed) | ~there).all(axis=None)
+        pd.testing.assert_frame_equal(fitted.impute(holed, how=how, seed=0), filled)
+    assert filled["age"].between(real["age"].min(), real["age"].max()).all()
+    several = fitted.impute(holed[["age", "ward"]], n=3, seed=0)
+    assert several.index.names == ["draw", None]
+    assert [len(part) for _, part in several.groupby(level="draw")] == [40, 40, 40]
+    assert not several.loc[0].equals(several.loc[1])
+    pd.testing.assert_frame_equal(
+        fitted.impute(whole.drop(columns="tumour_marker")), whole.drop(columns="tumour_marker")
+    )
+    with pytest.raises(UsageError, match="how"):
+        fitted.impute(holed, how="wish")
 
 
 def test_no_row_still_has_its_columns(fitted, real):

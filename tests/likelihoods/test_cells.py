@@ -9,7 +9,7 @@ from synthloom.attention import DenoisingAttention, Mixture
 from synthloom.likelihoods.cells import CellWriter
 from synthloom.nets.cells import CellReader
 from synthloom.nets.transformer import Decoder
-from synthloom.spec import Block, TableBatch, TableSpec
+from synthloom.spec import Block, Limit, TableBatch, TableSpec
 
 SIZES = (3, 2, 4)
 
@@ -79,11 +79,31 @@ def test_what_is_given_stays_and_the_rest_follows_it():
     drawn = net(code(n)).draw(given)
     assert (drawn.choice_BC[:, 2] == 3).all()
     # (2, 0, 1) is the order of writing here: what comes first after column 2, the decoder itself can be asked
-    cache, last_BD, _ = net(code(1))._tell(rows_of([[0, 0, 3]], [[False, False, True]]))
+    cache, last_BD, *_ = net(code(1))._tell(rows_of([[0, 0, 3]], [[False, False, True]]))
     h_BMD, _ = net.decoder((last_BD + net.next_CD[0])[:, None], cache)
     p = net.head._logits(0, 0, h_BMD[:, 0]).softmax(1)[0].detach()
     share = torch.bincount(drawn.choice_BC[:, 0], minlength=3) / n
     assert (share - p).abs().max() < 0.02
+
+
+def test_limits_are_kept_by_the_conditional_probabilities(small):
+    """Limits on two columns: weights and draws together give the distribution of the rows that keep to them."""
+    n = 20_000
+    open_CK = [None, [False, True], [True, False, True, False]]
+
+    def limits(c, written):
+        return None if open_CK[c] is None else Limit.of(torch.tensor([open_CK[c]]))
+
+    drawn, log_B = small(code(n)).weigh(TableBatch.unknown(n, 3), limits, [1, 2])
+    assert drawn.known_BC[0].tolist() == [False, True, False]  # the last of them is drawn anew
+    rows = small(code(n)).draw(drawn, limits=limits, first=[1, 2])
+    assert set(rows.choice_BC[:, 1].tolist()) == {1}
+    assert set(rows.choice_BC[:, 2].tolist()) == {0, 2}
+    given = rows_of([[0, 1, k] for k in range(4)], [[False, True, True]] * 4)
+    _, log_4 = small(code(4)).weigh(given, limits, [])  # each pair of values, in the same order
+    assert log_B.exp().mean().item() == pytest.approx(log_4[[0, 2]].exp().sum().item(), rel=0.02)
+    share = (rows.choice_BC[:, 2] == 2).float().mean().item()
+    assert share == pytest.approx((log_4[2] - log_4[[0, 2]].logsumexp(0)).exp().item(), abs=0.02)
 
 
 def test_rows_that_know_different_cells_do_not_disturb_each_other():

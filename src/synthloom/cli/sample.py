@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,7 +31,8 @@ def run(
     rows: Annotated[int, typer.Option("--rows", min=0, help="How many to draw.", show_default=False)],
     out: Out,
     given: Annotated[
-        list[str] | None, typer.Option("--given", help="A value that every row shall have, as column=value.")
+        list[str] | None,
+        typer.Option("--given", help="What every row shall have: column=value, column=this,that, column=30..40."),
     ] = None,
     label: Annotated[str | None, typer.Option("--label", help="Texts and images: the label they shall have.")] = None,
     length: Annotated[str | None, typer.Option("--length", help="Texts: how many words, as 12 or 5..20.")] = None,
@@ -76,7 +79,7 @@ def run(
         said["given"] = _as_known(synthesizer, said["given"])
     written = source.write(synthesizer.stream(rows, seed=seed, **said), path, excel_safe=excel_safe)
     if "given" in said:
-        say(f"{synthesizer.given_share_:.2%} of what the model draws on its own carries the condition")
+        say(f"{synthesizer.given_share_:.2%} of the codes that the model draws on its own carry the condition")
     drafts = getattr(synthesizer, "drafts_", {})
     if drafts and drafts["drawn"] > written:
         say(f"of {drafts['drawn']:,} drafts {drafts['copies']:,} were copies, and {drafts['unfit']:,} not as asked for")
@@ -97,15 +100,25 @@ def _range(text: str) -> int | tuple[int, int]:
 
 
 def _as_known(table: TableSynthesizer, given: dict[str, str]) -> dict[Any, Any]:
-    """Values as the model knows them: names and levels may be numbers."""
-    from synthloom.codecs.columns.category import CategoryColumn
-
-    said = {}
+    """Conditions as the model knows them: names and levels may be numbers, and no text at all is a gap."""
+    said: dict[Any, Any] = {}
     for name, text in given.items():
         column = next((c for c in table.schema_.names if str(c) == name), name)
-        said[column] = read_value(text)
-        if table.schema_[column].type == "category":
-            known = table.codec_.columns_[table.schema_.names.index(column)]
-            assert isinstance(known, CategoryColumn)
-            said[column] = next((value for value in known.values if str(value) == text), text)
+        values = getattr(table.codec_.column(column), "values", [])
+        read = partial(_read, {str(value): value for value in values}, table.schema_[column].type)
+        if text in map(str, values):
+            said[column] = read(text)
+        elif ".." in text:
+            low, _, high = text.partition("..")
+            said[column] = (read(low), read(high))
+        else:
+            parts = next(csv.reader([text], skipinitialspace=True)) or [""]
+            said[column] = [read(part) for part in parts] if len(parts) > 1 else read(parts[0])
     return said
+
+
+def _read(values: dict[str, Any], kind: str, text: str) -> Any:
+    """One value: a level that the model knows, a moment as it is written, and otherwise as JSON would read it."""
+    if not text:
+        return None
+    return values.get(text, text) if values or kind in ("datetime", "duration") else read_value(text)

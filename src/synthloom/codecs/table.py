@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -21,9 +21,9 @@ from synthloom.codecs.columns.constant import ConstantColumn
 from synthloom.codecs.dtypes import cast, refuse_unsupported
 from synthloom.errors import DataError
 from synthloom.schema import Field, Name, Overrides, Schema, read_overrides
-from synthloom.spec import Block, TableBatch, TableSpec
+from synthloom.spec import Block, Limit, TableBatch, TableSpec
 
-__all__ = ["TableCodec"]
+__all__ = ["TableCodec", "overwritten"]
 
 
 class TableCodec:
@@ -149,6 +149,59 @@ class TableCodec:
         ]
         return codec
 
+    # -- limits -----------------------------------------------------------------------------------------------------
+
+    def column(self, name: Name) -> Column:
+        """What was learnt of the column called `name`."""
+        self.schema_[name]  # refuses a name that is not there
+        return self.columns_[self.schema_.names.index(name)]
+
+    def assert_can_be_given(self, name: Name) -> None:
+        """Refuse conditions on what the network does not speak of."""
+        if self.schema_[name].type in ("identifier", "text"):
+            raise DataError(f"column {name!r} is made anew for each row, so nothing can be given for it")
+
+    def can_miss(self, name: Name) -> bool:
+        """Whether cells of the column may be missing."""
+        return self.leaders_[self.schema_.names.index(name)] is not None
+
+    def limits(self, name: Name, own: Limit | None, *, gaps: bool) -> Iterator[tuple[int, Limit]]:
+        """A limit on what a column may say (None: nothing), and whether it may be missing, as limits of the network's
+        columns: where columns are always missing together, the first of them says so."""
+        i = self.schema_.names.index(name)
+        leader, place = self.leaders_[i], {i: k for k, i in enumerate(self._spoken)}
+        if i in place and (own is not None or leader == i):
+            limit = Limit.of(torch.zeros(1, self.columns_[i].choices, dtype=torch.bool)) if own is None else own
+            yield place[i], self._with_gaps(i, limit, gaps)
+        if leader is not None and leader != i and leader in place and not (gaps and own is not None):
+            whole = torch.full((1, self.columns_[leader].choices), not gaps)
+            yield place[leader], self._with_gaps(leader, Limit.of(whole), gaps)
+
+    def no_gaps(self) -> Iterator[tuple[int, Limit]]:
+        """Limits under which nothing is missing."""
+        for k, i in enumerate(self._spoken):
+            if self._has_missing(i):
+                whole = torch.ones(1, self.columns_[i].choices, dtype=torch.bool)
+                yield k, self._with_gaps(i, Limit.of(whole), gaps=False)
+
+    def fillable(self, df: pd.DataFrame) -> list[int]:
+        """Which columns of `df` hold what the codec can make for a gap."""
+        fields = [self.schema_[name] for name in df.columns]
+        made_up = ("identifier", "text")
+        return [c for c, f in enumerate(fields) if f.type not in made_up and self.column(f.name).choices > 0]
+
+    def best(self, name: Name, cells: pd.Series, draws: int) -> pd.Series:
+        """The best guess of each cell, of which so many draws lie one after the other."""
+        field, column = self.schema_[name], self.column(name)
+        guess = column.best(cells.reset_index(drop=True), draws)
+        return _as_series(guess, np.zeros(len(guess), bool), field)
+
+    def _with_gaps(self, i: int, limit: Limit, gaps: bool) -> Limit:
+        """A limit of a column as one of its block, which may have a choice for "missing"."""
+        extra = self._block(i).choices - limit.open_BK.shape[1]
+        gap_BK = torch.full((len(limit), extra), gaps and self._has_missing(i))
+        return dataclasses.replace(limit, open_BK=torch.cat([limit.open_BK, gap_BK], 1))
+
     @property
     def _spoken(self) -> list[int]:
         """The columns that leave something to say."""
@@ -193,6 +246,13 @@ class TableCodec:
             if name not in df.columns and not partial:
                 raise DataError(f"every column of training must be there, however: {name!r} is missing")
         return {name: i for i, name in enumerate(df.columns)}
+
+
+def overwritten(cells: pd.Series, where: np.ndarray, values: pd.Series) -> pd.Series:
+    """A column with these values there, to the letter, also where encoding would have rounded them."""
+    column = cells.copy()
+    column.iloc[where] = values.to_numpy(object) if column.dtype == object else values.astype(column.dtype).array
+    return column.astype(cells.dtype)
 
 
 def _check_frame(df: pd.DataFrame, options: Options) -> None:

@@ -3,13 +3,14 @@ Transformer that writes step by step, or pixels."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from torch import Tensor
 
-from synthloom.spec import Batch
+from synthloom.spec import Batch, Limits, TableBatch
 
-__all__ = ["Likelihood"]
+__all__ = ["Likelihood", "RowLikelihood"]
 
 B = TypeVar("B", bound=Batch)
 
@@ -25,5 +26,26 @@ class Likelihood(Protocol[B]):
         """One item per code; cells that `given` knows are kept as they are.
 
         `temperature` scales the chance in it; 0 is the best guess: the likeliest choice, the expected number.
+        """
+        ...
+
+
+class RowLikelihood(Likelihood[TableBatch], Protocol):
+    """One of table rows: it can also be held to limits, exactly, without rejecting anything."""
+
+    def draw(
+        self,
+        given: TableBatch | None = None,
+        temperature: float = 1.0,
+        limits: Limits | None = None,
+        first: Sequence[int] = (),
+    ) -> TableBatch:
+        """... Cells that are not given keep to their limits; the columns of `first` are drawn before the others."""
+        ...
+
+    def weigh(self, given: TableBatch, limits: Limits, first: Sequence[int]) -> tuple[TableBatch, Tensor]:
+        """How likely each code makes what is given and the limits of these columns: nats [B].
+
+        Also what must be known of each row, beside what is given, for `draw` to go on from there.
         """
         ...

@@ -6,21 +6,24 @@ https://arxiv.org/abs/2404.09562. What is given comes first, and the rest is dra
 asked for.
 
 Legend: B rows, C columns, N cells that are given or columns that have numbers, D width, G columns (or digits) of one
-group, K the widest of the group.
+group, K the widest of the group, P parts of choices that a limit leaves, U choices that occur in them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from synthloom import devices
-from synthloom.spec import TableBatch, TableSpec
+from synthloom.likelihoods.limits import Choice, choose, choose_digits, truncated
+from synthloom.spec import Limit, Limits, TableBatch, TableSpec
 
 __all__ = ["CellHead", "CellLikelihood", "CellWriter"]
 
@@ -136,14 +139,31 @@ class CellHead(nn.Module):
         # the last second digits of a wide column may stand for no choice at all
         return choice_B.clamp(max=self.spec.blocks[c].choices - 1)
 
-    def draw_number(self, c: int, h_BD: Tensor, chosen_BD: Tensor, choice_B: Tensor, temperature: float) -> Tensor:
+    def draw_within(
+        self, c: int, h_BD: Tensor, temperature: float, limit: Limit, cells: Callable[[Tensor], Tensor]
+    ) -> Choice:
+        """Choices in column c, within a limit; `cells` makes vectors of choices."""
+        first_BK = self._logits(c, 0, h_BD)
+        if len(self.spec.blocks[c].digits) == 1:
+            score = partial(self._score_of, h_BD, cells=cells, temperature=temperature)
+            return choose(first_BK, score, limit, temperature)
+        own_BK, table = self._logits(c, 1, h_BD), cast("nn.Embedding", self.second[str(c)])
+        return choose_digits(first_BK, lambda k: own_BK + table.weight[k], limit, temperature)
+
+    def draw_number(
+        self, c: int, h_BD: Tensor, chosen_BD: Tensor, picked: Choice | Tensor, temperature: float
+    ) -> Tensor:
         """The number [B] that goes with each choice in column c, 0 where none does."""
+        choice_B = picked.choice_B if isinstance(picked, Choice) else picked
         numbered = self.spec.blocks[c].numbered
         if not numbered:
             return torch.zeros(len(h_BD), device=h_BD.device)
         mean_B, log_sigma_B = self._score(h_BD, chosen_BD)
-        if temperature:
-            mean_B = mean_B + temperature * log_sigma_B.exp() * torch.randn_like(mean_B)
+        sigma_B = log_sigma_B.exp() * temperature
+        if isinstance(picked, Choice):
+            mean_B = truncated(mean_B, sigma_B, picked)
+        elif temperature:
+            mean_B = mean_B + sigma_B * torch.randn_like(mean_B)
         number_B: Tensor = mean_B * (choice_B < numbered)
         return number_B
 
@@ -168,6 +188,18 @@ class CellHead(nn.Module):
         digit = batch.choice_BC[batch.known_BC[:, c], c] // divisor % base
         count_K = torch.bincount(digit, minlength=base) + 0.5  # half a row for what was never seen
         return (count_K / count_K.sum()).log()
+
+    def _score_of(
+        self, h_BD: Tensor, choice_BP: Tensor, *, cells: Callable[[Tensor], Tensor], temperature: float
+    ) -> tuple[Tensor, Tensor]:
+        """Mean and sigma of the numbers that would go with these choices [B or 1, P]: each choice is scored once."""
+        if len(choice_BP) > 1:
+            mean_BP, log_sigma_BP = self._score(h_BD[:, None], cells(choice_BP))
+        else:
+            choice_U, place_1P = torch.unique(choice_BP, return_inverse=True)
+            mean_BU, log_sigma_BU = self._score(h_BD[:, None], cells(choice_U[None]))
+            mean_BP, log_sigma_BP = mean_BU[:, place_1P[0]], log_sigma_BU[:, place_1P[0]]
+        return mean_BP.double(), log_sigma_BP.double().exp() * (temperature or 1.0)
 
     def _score(self, h: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log sigma of a number, by the row and by the cell that was chosen for it."""
@@ -254,31 +286,54 @@ class CellLikelihood:
         h_BCD = _take(h_BND, order_BC.argsort(1).clamp(max=most - 1))
         return w.head.log_prob(h_BCD, chosen_BCD, batch).sum(1)
 
-    def draw(self, given: TableBatch | None = None, temperature: float = 1.0) -> TableBatch:
-        return self._write(given, temperature)
+    def draw(
+        self,
+        given: TableBatch | None = None,
+        temperature: float = 1.0,
+        limits: Limits | None = None,
+        first: Sequence[int] = (),
+    ) -> TableBatch:
+        return self._write(given, temperature, limits=limits, first=first)[0]
+
+    def weigh(self, given: TableBatch, limits: Limits, first: Sequence[int]) -> tuple[TableBatch, Tensor]:
+        """... What is given, and each column of `first` given those before it, are weighed as they are written."""
+        first = [c for c in first if not bool(given.known_BC[:, c].all())]
+        written, log_B = self._write(given, 1.0, limits=limits, first=first, rest=False)
+        known_BC = written.known_BC.clone()
+        if first:  # the last of them can be drawn anew
+            known_BC[:, first[-1]] = given.known_BC[:, first[-1]]
+        return replace(written, known_BC=known_BC), log_B
 
     def calibrate(self, batch: TableBatch) -> None:
         """Write rows, and set each column straight before its cells are drawn, so that columns come out as in `batch`.
 
         Small errors of the conditionals add up along a row: the last columns are off by a percent or so without this.
         """
-        self._write(None, 1.0, lambda c, h_BD: self.writer.head.calibrate(c, h_BD, batch))
+        self._write(None, 1.0, before=lambda c, h_BD: self.writer.head.calibrate(c, h_BD, batch))
 
     @torch.no_grad()
     def _write(
-        self, given: TableBatch | None, temperature: float, before: Callable[[int, Tensor], None] | None = None
-    ) -> TableBatch:
-        """Column after column in the table's own order, after what is given; `before` each draw, a look at it."""
+        self,
+        given: TableBatch | None,
+        temperature: float,
+        before: Callable[[int, Tensor], None] | None = None,
+        limits: Limits | None = None,
+        first: Sequence[int] = (),
+        rest: bool = True,
+    ) -> tuple[TableBatch, Tensor]:
+        """Column after column, after what is given: those of `first`, and the rest in the table's own order.
+
+        `before` each draw, a look at it. Also says how likely what was given and the limits were.
+        """
         w, B, C = self.writer, self.rows, self.writer.columns
         if given is None:
-            types = torch.int64, torch.float32, torch.bool
-            given = TableBatch(*(torch.zeros(B, C, dtype=t, device=w.start_D.device) for t in types))
-        choice_BC, value_BC = given.choice_BC.clone(), given.value_BC.clone()
+            given = TableBatch.unknown(B, C, w.start_D.device)
+        row = TableBatch(given.choice_BC.clone(), given.value_BC.clone(), given.known_BC.clone())
         with devices.autocast(w.start_D.device):
-            cache, last_BD, told_BN = self._tell(given)
+            cache, last_BD, told_BN, log_B = self._tell(given)
             if w.parallel:
                 all_BCD, _ = w.decoder(w.tokens(None, w.order(given.known_BC)[0]), self.cache)
-            for c in range(C):
+            for c in [*first, *(c for c in range(C) if rest and c not in first)]:
                 open_B = ~given.known_BC[:, c]
                 if not bool(open_B.any()):
                     continue
@@ -289,19 +344,27 @@ class CellLikelihood:
                     h_BD = all_BCD[:, c]
                 if before is not None:
                     before(c, h_BD)
-                choice_B = w.head.draw(c, h_BD, temperature)
+                picked: Choice | Tensor
+                if (limit := limits(c, row) if limits is not None else None) is None:
+                    picked = choice_B = w.head.draw(c, h_BD, temperature)
+                else:
+                    picked = w.head.draw_within(c, h_BD, temperature, limit, partial(w.reader.chosen_in, c))
+                    choice_B = picked.choice_B
+                    log_B = log_B + torch.where(open_B, picked.log_mass_B, 0)
                 chosen_BD = w.reader.chosen_in(c, choice_B)
-                value_B = w.head.draw_number(c, h_BD, chosen_BD, choice_B, temperature)
-                choice_BC[:, c] = torch.where(open_B, choice_B, choice_BC[:, c])
-                value_BC[:, c] = torch.where(open_B, value_B, value_BC[:, c])
+                value_B = w.head.draw_number(c, h_BD, chosen_BD, picked, temperature)
+                row.choice_BC[:, c] = torch.where(open_B, choice_B, row.choice_BC[:, c])
+                row.value_BC[:, c] = torch.where(open_B, value_B, row.value_BC[:, c])
+                row.known_BC[:, c] = True
                 last_BD = torch.where(open_B[:, None], w.reader.with_number(chosen_BD, value_B, c), last_BD)
                 if told_BN is not None:
                     told_BN = torch.cat([told_BN, open_B[:, None]], dim=1)
                     cache = cache.only(told_BN)
-        return TableBatch(choice_BC, value_BC, torch.ones_like(given.known_BC))
+        return row, log_B
 
-    def _tell(self, given: TableBatch) -> tuple[Any, Tensor, Tensor | None]:
-        """Write what is given: the cache, the cell written last, and which rows wrote how many, if not all the same.
+    def _tell(self, given: TableBatch) -> tuple[Any, Tensor, Tensor | None, Tensor]:
+        """Write what is given: the cache, the cell written last, which rows wrote how many, if not all the same, and
+        how likely it was.
 
         A row's given cells come first, and behind them, unseen, whatever fills the place up.
         """
@@ -309,16 +372,21 @@ class CellLikelihood:
         count_B = given.known_BC.sum(1)
         most = int(count_B.max()) if B else 0
         start_BD = w.start_D.expand(B, -1)
-        if most == 0 or w.parallel:
-            return self.cache, start_BD, None
-        order_BN = (~given.known_BC).to(torch.uint8).argsort(dim=1, stable=True)[:, :most]
+        if most == 0:
+            return self.cache, start_BD, None, torch.zeros(B, dtype=torch.float64, device=count_B.device)
+        order_BC = (~given.known_BC).to(torch.uint8).argsort(dim=1, stable=True)
+        order_BN = order_BC[:, :most]
+        if w.parallel:
+            return self.cache, start_BD, None, self.log_prob(given).double()
         cell_BND = _take(w.reader(given), order_BN)
-        _, cache = w.decoder(w.tokens(cell_BND, order_BN), self.cache)
+        h_BND, cache = w.decoder(w.tokens(cell_BND, order_BN), self.cache)
+        h_BCD = _take(h_BND, order_BC.argsort(1).clamp(max=most - 1))
+        log_B = w.head.log_prob(h_BCD, w.reader.chosen(given), given).sum(1).double()
         last_BD = torch.cat([start_BD[:, None], cell_BND], dim=1)[torch.arange(B, device=count_B.device), count_B]
         if bool((given.known_BC == given.known_BC[:1]).all()):
-            return cache, last_BD, None
+            return cache, last_BD, None, log_B
         told_BN = torch.arange(most, device=count_B.device) < count_B[:, None]
-        return cache.only(told_BN), last_BD, told_BN
+        return cache.only(told_BN), last_BD, told_BN, log_B
 
 
 def _take(x_BCD: Tensor, index_BN: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ Legend: B rows, C columns, D digits, L logits of all digits, K of one.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -17,7 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from synthloom.spec import TableBatch, TableSpec
+from synthloom.likelihoods.limits import Choice, choose, choose_digits, truncated
+from synthloom.spec import Limit, Limits, TableBatch, TableSpec
 
 __all__ = ["TableHead", "TableLikelihood"]
 
@@ -118,7 +120,13 @@ class TableLikelihood:
         return torch.cat(parts)
 
     @torch.no_grad()
-    def draw(self, given: TableBatch | None = None, temperature: float = 1.0) -> TableBatch:
+    def draw(
+        self,
+        given: TableBatch | None = None,
+        temperature: float = 1.0,
+        limits: Limits | None = None,
+        first: Sequence[int] = (),
+    ) -> TableBatch:
         choice_BC = self._choose(given, temperature)
         value_BC = self.mean_BC
         if temperature:
@@ -126,8 +134,45 @@ class TableLikelihood:
         if given is not None:
             choice_BC = torch.where(given.known_BC, given.choice_BC, choice_BC)
             value_BC = torch.where(given.known_BC, given.value_BC, value_BC)
-        value_BC = value_BC * (choice_BC < self.head.numbered_C)
-        return TableBatch(choice_BC, value_BC, torch.ones_like(choice_BC, dtype=torch.bool))
+        row = TableBatch(
+            choice_BC, value_BC, torch.zeros_like(choice_BC) > 0 if given is None else given.known_BC.clone()
+        )
+        if limits is not None:
+            self._obey(row, limits, temperature)
+        value_BC = row.value_BC * (row.choice_BC < self.head.numbered_C)
+        return TableBatch(row.choice_BC, value_BC, torch.ones_like(row.known_BC))
+
+    def weigh(self, given: TableBatch, limits: Limits, first: Sequence[int]) -> tuple[TableBatch, Tensor]:
+        """... Columns are independent given the code, so nothing more need be known of the row."""
+        log_B = self.log_prob(given).double()
+        for c in first:
+            if (limit := limits(c, given)) is not None:
+                log_B = log_B + torch.where(given.known_BC[:, c], 0, self._within(c, limit, 1.0).log_mass_B)
+        return given, log_B
+
+    def _obey(self, row: TableBatch, limits: Limits, temperature: float) -> None:
+        """Draw what is not known and has a limit anew, within it."""
+        for c in range(len(self.sigma_C)):
+            if (limit := limits(c, row)) is not None:
+                picked, open_B = self._within(c, limit, temperature), ~row.known_BC[:, c]
+                number_B = truncated(self.mean_BC[:, c], temperature * self.sigma_C[c].expand(len(open_B)), picked)
+                row.choice_BC[:, c] = torch.where(open_B, picked.choice_B, row.choice_BC[:, c])
+                row.value_BC[:, c] = torch.where(open_B, number_B, row.value_BC[:, c])
+            row.known_BC[:, c] = True
+
+    def _within(self, c: int, limit: Limit, temperature: float) -> Choice:
+        """Choices in column c, within a limit."""
+        head = self.head
+        parts = torch.split(self.logits_LB, head.bases)
+        d = next(d for d, digit in enumerate(head.spec.digits) if digit.column == c)
+        if str(d + 1) in head.second:
+            table: Any = head.second[str(d + 1)]
+            return choose_digits(parts[d].T, lambda k: parts[d + 1].T + table.weight[k], limit, temperature)
+
+        def score(choice_BP: Tensor) -> tuple[Tensor, Tensor]:
+            return self.mean_BC[:, [c]].double(), (self.sigma_C[c] * (temperature or 1.0)).double()
+
+        return choose(parts[d].T, score, limit, temperature)
 
     def _choose(self, given: TableBatch | None, temperature: float) -> Tensor:
         """Column by column; a second digit waits for the first."""

@@ -62,11 +62,11 @@ class CellReader(nn.Module):
         C = len(self.digits)
         return vector_BGD if G == C else vector_BGD.new_zeros(B, C, D).index_add(1, self.column_G, vector_BGD)
 
-    def chosen_in(self, c: int, choice_B: Tensor) -> Tensor:
-        """What was chosen in column c alone [B, D]."""
-        digit_BG = torch.stack([choice_B // divisor % base + start for divisor, base, start in self.digits[c]], dim=1)
-        vector_BGD: Tensor = self.choice(digit_BG)
-        return vector_BGD.sum(1)
+    def chosen_in(self, c: int, choice: Tensor) -> Tensor:
+        """What was chosen in column c alone, one choice for each item [B, D] or several [B, P, D]."""
+        digit = torch.stack([choice // divisor % base + start for divisor, base, start in self.digits[c]], dim=-1)
+        vector: Tensor = self.choice(digit)
+        return vector.sum(-2)
 
     def with_number(self, chosen: Tensor, number: Tensor, c: int | slice = slice(None)) -> Tensor:
         """Chosen cells of all columns, or of column c, moved by their numbers."""

@@ -14,9 +14,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
+import torch
 
-from synthloom.errors import UsageError
+from synthloom.errors import DataError, UsageError
+from synthloom.rng import NO_CHANCE
 from synthloom.schema import Field
+from synthloom.spec import Limit
 
 __all__ = ["RARE", "Cells", "Column", "Encoded", "Options", "example", "tell_apart"]
 
@@ -154,6 +157,38 @@ class Column(ABC):
 
         Pure: the same arguments give the same values, in whatever parts and order the rows are decoded.
         """
+
+    def between(self, low: pd.Series, high: pd.Series, *, beyond: bool = False) -> Limit:
+        """What leads to a value from `low` to `high`, or `beyond` these two and between them: a row for each pair.
+
+        Ends are raw values; a missing one leaves that side open. A column whose values have no order has no such limit.
+        """
+        raise DataError(
+            f"a range must be of numbers, times, or categories in order, however: column {low.name!r} holds none of "
+            f"these; list its values instead"
+        )
+
+    def among(self, values: pd.Series) -> Limit:
+        """What leads to one of these raw values; all must be such as the model may give out."""
+        encoded = self.encode(values, NO_CHANCE, strict=True)
+        open_1K = torch.zeros(1, self.choices, dtype=torch.bool)
+        open_1K[0, torch.from_numpy(encoded.choice)] = True
+        return Limit.of(open_1K)
+
+    def best(self, cells: pd.Series, draws: int) -> np.ndarray | pd.Categorical:
+        """The best guess of each raw value, of which so many draws lie one after the other: the commonest."""
+        code = pd.factorize(cells)[0].reshape(-1, draws)
+        commonest = (code[:, :, None] == code[:, None, :]).sum(2).argmax(1)
+        guess = cells.iloc[np.arange(len(code)) * draws + commonest]
+        return guess.array if isinstance(cells.dtype, pd.CategoricalDtype) else guess.to_numpy(object)
+
+    def measure(self, present: pd.Series) -> pd.Series:
+        """Cells as what they are compared by: numbers, times, and otherwise themselves."""
+        return present
+
+    def end(self, end: pd.Series, *, last: bool) -> pd.Series:
+        """Ends of ranges as what `measure` makes of cells; of a day or a year its `last` moment, or its first."""
+        return end
 
     def notice(self) -> str | None:
         """One sentence about what was kept back, if anything was."""

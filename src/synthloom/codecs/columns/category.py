@@ -7,11 +7,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
+import torch
 
 from synthloom.codecs.columns.base import Cells, Column, Encoded, Options, example, tell_apart
 from synthloom.codecs.dtypes import cast, dtype_name, holds_text
 from synthloom.errors import DataError
 from synthloom.schema import Field
+from synthloom.spec import Limit
 
 __all__ = ["OTHER", "CategoryColumn", "is_plain"]
 
@@ -87,6 +89,38 @@ class CategoryColumn(Column):
         place = {_key(level): i for i, level in enumerate(self.levels["values"])}
         code = np.array([place.get(_key(entry), -1) for entry in table], np.int64)
         return pd.Categorical.from_codes(code[choice], categories=categories, ordered=self.levels["ordered"])
+
+    def between(self, low: pd.Series, high: pd.Series, *, beyond: bool = False) -> Limit:
+        place = self._order()
+        if not place:
+            return super().between(low, high, beyond=beyond)
+        own_K = np.array([place.get(_text(value), np.nan) for value in self.values] + [np.nan] * self.other)
+        low_B1 = self.end(low, last=False).fillna(-np.inf).to_numpy()[:, None]
+        high_B1 = self.end(high, last=True).fillna(np.inf).to_numpy()[:, None]
+        inside_BK = (own_K > low_B1) & (own_K < high_B1) if beyond else (own_K >= low_B1) & (own_K <= high_B1)
+        return Limit.of(torch.from_numpy(inside_BK))
+
+    def measure(self, present: pd.Series) -> pd.Series:
+        if self.levels is not None and self.levels["ordered"]:
+            return present.astype(object).map(lambda cell: self._order().get(_text(cell), np.nan)).astype(np.float64)
+        return present.astype(object).infer_objects()
+
+    def end(self, end: pd.Series, *, last: bool) -> pd.Series:
+        place = self._order()
+        try:  # a level where levels have places, and any number at itself
+            return end.astype(object).map(lambda cell: place.get(_text(cell), cell)).astype(np.float64)
+        except ValueError:
+            raise DataError(
+                f"an end of a range of column {end.name!r} must be one of {', '.join(place)}, however: {example(end)}"
+            ) from None
+
+    def _order(self) -> dict[str, float]:
+        """Where each value stands: among the levels, if these have an order, or as the number that it is."""
+        if self.levels is not None and self.levels["ordered"]:
+            return {_text(value): float(i) for i, value in enumerate(self.levels["values"])}
+        if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in self.values):
+            return {_text(value): float(value) for value in self.values}
+        return {}
 
     def notice(self) -> str | None:
         if not self.rare_values:

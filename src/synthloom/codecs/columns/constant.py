@@ -11,6 +11,7 @@ import pandas as pd
 from synthloom.codecs.columns.base import Cells, Column, Encoded, Options
 from synthloom.codecs.columns.category import CategoryColumn
 from synthloom.schema import Field
+from synthloom.spec import Limit
 
 __all__ = ["ConstantColumn"]
 
@@ -42,6 +43,15 @@ class ConstantColumn(Column):
     def encode(self, present: pd.Series, rng: np.random.Generator, *, strict: bool) -> Encoded:
         encoded = self.value.encode(present, rng, strict=strict)
         return Encoded.choices(np.where(encoded.known & (encoded.choice == 0), 0, -1))
+
+    def between(self, low: pd.Series, high: pd.Series, *, beyond: bool = False) -> Limit:
+        return self.value.between(low, high, beyond=beyond)
+
+    def measure(self, present: pd.Series) -> pd.Series:
+        return self.value.measure(present)
+
+    def end(self, end: pd.Series, *, last: bool) -> pd.Series:
+        return self.value.end(end, last=last)
 
     def decode(self, choice: np.ndarray, value: np.ndarray, row: np.ndarray, seed: int) -> np.ndarray | pd.Categorical:
         return self.value.decode(choice, value, row, seed)

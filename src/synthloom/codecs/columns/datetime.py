@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -52,6 +53,8 @@ FORMATS = [
 ]
 """Ways to write a moment; one counts only if it writes every cell of the column back to the letter."""
 
+_STRETCH = re.compile(r"\d{4}(-\d\d(-\d\d)?)?")
+
 
 @dataclass(frozen=True)
 class DatetimeColumn(TicksColumn):
@@ -93,6 +96,22 @@ class DatetimeColumn(TicksColumn):
         if form in ("datetime", "Timestamp"):
             return np.asarray(present.to_numpy().astype("datetime64[us]"))
         return np.asarray(pd.to_datetime(present.astype(object), format=form, exact=True).to_numpy())
+
+    def _moments(self, ends: pd.Series, last: bool) -> np.ndarray:
+        """Whole years, months and days are said as in 2023, 2023-06, 2023-06-30, whatever the column's own form."""
+        if ends.dtype.kind == "M" or not any(isinstance(end, str) for end in ends):
+            return super()._moments(ends, last)
+        return np.array([self._moment(end, last) for end in ends], dtype="datetime64[ns]")
+
+    def _moment(self, end: Any, last: bool) -> Any:
+        if isinstance(end, str) and _STRETCH.fullmatch(end):
+            stretch = pd.Period(end)
+            return (stretch.end_time if last else stretch.start_time).to_datetime64()
+        if isinstance(end, str) and self.form == "time":
+            end = dt.time.fromisoformat(end)
+        elif isinstance(end, str) and self.form in ("date", "datetime", "Timestamp"):
+            end = pd.Timestamp(end)
+        return self._read(pd.Series([end], dtype=object), self.form)[0]
 
     def _write(self, ticks: np.ndarray) -> np.ndarray:
         stamps = ticks.view(f"datetime64[{self.unit}]")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
+import torch
 
 from synthloom.codecs.columns.base import Cells, Column, Encoded, Options, example
 from synthloom.codecs.columns.scales import SCALES, Scale, load_scale, reach
 from synthloom.codecs.columns.ticks import distance, middle, restore
 from synthloom.errors import DataError, UsageError
 from synthloom.schema import Field
+from synthloom.spec import Limit
 
 __all__ = ["NumberColumn", "is_written_number"]
 
@@ -126,6 +128,35 @@ class NumberColumn(Column):
         out[~own] = np.array(marks, out.dtype)[np.maximum(choice[~own] - self._own, 0)]
         return out
 
+    def between(self, low: pd.Series, high: pd.Series, *, beyond: bool = False) -> Limit:
+        low_x, high_x = self._end(low, -np.inf, beyond), self._end(high, np.inf, beyond)
+        marks = np.array([float(mark) if mark in ("inf", "-inf") else np.nan for mark in self.odd])
+        odd_BM = (self._exact(low, -np.inf)[:, None] <= marks) & (marks <= self._exact(high, np.inf)[:, None])
+        limit = self.scale.between(low_x, high_x) if self.scale else Limit.of(torch.zeros(len(low), 0) > 0)
+        return replace(limit, open_BK=torch.cat([limit.open_BK, torch.from_numpy(odd_BM)], 1))
+
+    def among(self, values: pd.Series) -> Limit:
+        whole = super().among(values)
+        number = pd.to_numeric(values.astype(object), errors="coerce").replace([np.inf, -np.inf], np.nan).dropna()
+        limit = self.between(number, number).merged()
+        odd_1K = whole.open_BK & (torch.arange(self.choices) >= self._own)
+        return replace(limit, open_BK=limit.open_BK | odd_1K)
+
+    def measure(self, present: pd.Series) -> pd.Series:
+        plain = present.dtype.kind in "iuf" and isinstance(present.dtype, np.dtype)
+        return present if plain else pd.to_numeric(present.astype(object), errors="coerce")
+
+    def best(self, cells: pd.Series, draws: int) -> np.ndarray | pd.Categorical:
+        """... The mean of those that are numbers to reckon with."""
+        number = self.measure(cells).replace([np.inf, -np.inf], np.nan).to_numpy(np.float64).reshape(-1, draws)
+        if np.isnan(number).all(1).any() or self.scale is None:
+            return super().best(cells, draws)
+        x = self._exact(pd.Series(np.nanmean(number, axis=1)), np.nan)
+        return self._leave(np.rint(x) if self.whole else x)
+
+    def end(self, end: pd.Series, *, last: bool) -> pd.Series:
+        return pd.to_numeric(end.astype(object), errors="raise").astype(np.float64)
+
     def state(self) -> dict[str, Any]:
         return super().state() | {"scale": self.scale.state() if self.scale else None}
 
@@ -144,6 +175,24 @@ class NumberColumn(Column):
         with np.errstate(over="ignore"):  # far beyond what may be given out
             x = np.ldexp(number.astype(np.float64), -self.exponent)
         return np.where(np.abs(x) < _DUST, 0.0, x)
+
+    def _exact(self, number: pd.Series, none: float) -> np.ndarray:
+        """Numbers as `_lay` gives them, but not rounded; a missing one as `none`."""
+        x = self.end(number, last=False).to_numpy()
+        if self.kind in "iu":
+            x = x - self.origin
+        else:
+            x = x * 10.0 ** (self.decimals or 0) if self.whole else np.ldexp(x, -self.exponent)
+        return np.where(np.isnan(x), none, x)
+
+    def _end(self, end: pd.Series, none: float, beyond: bool) -> np.ndarray:
+        """One end of ranges, taken to the next value inside."""
+        x, inward = self._exact(end, none), -np.sign(none)
+        if not self.whole:
+            return np.nextafter(x, inward * np.inf) if beyond else x
+        near = np.rint(x)
+        on_value = np.isclose(x, near, rtol=0, atol=1e-6)
+        return np.asarray(np.where(on_value, near + inward * beyond, np.ceil(x) if inward > 0 else np.floor(x)))
 
     def _leave(self, x: np.ndarray) -> np.ndarray:
         """What the scale sees, back to values of the form in which the column came."""

@@ -15,12 +15,13 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 import torch
 
 from synthloom.codecs.columns.base import Options
+from synthloom.spec import Limit
 
 __all__ = ["SCALES", "MixtureScale", "QuantileScale", "Scale", "load_scale", "reach"]
 
@@ -53,6 +54,10 @@ class Scale(Protocol):
         ...
 
     def decode(self, choice: np.ndarray, value: np.ndarray) -> np.ndarray: ...
+
+    def between(self, low: np.ndarray, high: np.ndarray) -> Limit:
+        """What leads to a number from `low` to `high`, these included: a row for each pair of ends."""
+        ...
 
     def state(self) -> dict[str, Any]: ...
 
@@ -157,8 +162,52 @@ class QuantileScale:
             x[numbered] = np.rint(inside) if self.whole else inside
         return np.asarray(np.clip(x, self.low, self.high))
 
+    def between(self, low: np.ndarray, high: np.ndarray) -> Limit:
+        """
+        >>> scale = QuantileScale.fit(np.arange(64.0), True, Options(cells=4, protect=False), np.random.default_rng(0))
+        >>> limit = scale.between(np.array([5.0]), np.array([40.0]))
+        >>> limit.open_BK.tolist(), limit.choice_BP.tolist()
+        ([[False, True, False, False]], [[0, 2]])
+        """
+        atom_BA = (low[:, None] <= self.atoms) & (self.atoms <= high[:, None])
+        if not self.cells:
+            return Limit.of(torch.from_numpy(atom_BA))
+        first, last = self._ends(low, high)
+        cell = np.arange(self.cells)
+        from_BK, to_BK = (u[:, None] * self.cells - cell for u in (first, last))  # where in each cell the ends lie
+        whole_BK = (from_BK <= 0) & (to_BK >= 1)
+        outer_B2 = np.stack([first * self.cells, np.ceil(last * self.cells) - 1], 1)
+        outer_B2 = np.clip(outer_B2.astype(np.int64), 0, self.cells - 1)
+        begin_B2, end_B2 = (np.take_along_axis(at, outer_B2, 1) for at in (from_BK, to_BK))
+        shut_B2 = np.take_along_axis(whole_BK, outer_B2, 1) | (first >= last)[:, None]
+        shut_B2[:, 1] |= outer_B2[:, 0] == outer_B2[:, 1]
+        ends = (torch.special.ndtri(torch.from_numpy(np.clip(at, 0, 1))) for at in (begin_B2, end_B2))
+        low_B2, high_B2 = ends
+        open_BK = torch.from_numpy(np.concatenate([whole_BK & (first < last)[:, None], atom_BA], 1))
+        return Limit(
+            open_BK, torch.from_numpy(outer_B2), low_B2.masked_fill(torch.from_numpy(shut_B2), np.inf), high_B2
+        )
+
     def state(self) -> dict[str, Any]:
         return {"scale": self.name} | {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+    def _ends(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The masses between which numbers from `low` to `high` lie; a lone float gets a sliver of its own."""
+        half = 0.5 - 1e-6 if self.whole else 0.0
+        first, last = self._mass(low - half, "left"), self._mass(high + half, "right")
+        first, last = (self.edge + u * (1 - 2 * self.edge) for u in (first, last))
+        first = np.where(low <= self.low, 0.0, first)
+        last = np.where(high >= self.high, 1.0, last)
+        lone = (first >= last) & (low <= high) & ~self.whole
+        first, last = np.where(lone, first - 1e-6, first), np.where(lone, last + 1e-6, last)
+        outside = (low > self.high) | (high < self.low) | (low > high)
+        return np.where(outside, 1.0, np.clip(first, 0, 1)), np.where(outside, 0.0, np.clip(last, 0, 1))
+
+    def _mass(self, x: np.ndarray, side: Literal["left", "right"]) -> np.ndarray:
+        """The share of mass below x; where it jumps, without the jump (left) or with it (right)."""
+        at = np.searchsorted(self.knot_x, x, side=side) - (side == "right")
+        at = np.clip(at, 0, len(self.knot_x) - 1)
+        return np.where(self.knot_x[at] == x, self.knot_u[at], np.interp(x, self.knot_x, self.knot_u))
 
     def _place(self, x: np.ndarray, shift: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Cell and normal score of x; `shift` spreads whole numbers over the unit that is theirs."""
@@ -315,6 +364,17 @@ class MixtureScale:
     def decode(self, choice: np.ndarray, value: np.ndarray) -> np.ndarray:
         x = self.mean[choice] + 4 * self.sd[choice] * np.clip(value.astype(np.float64), -1, 1)
         return np.asarray(np.clip(np.rint(x) if self.whole else x, self.low, self.high))
+
+    def between(self, low: np.ndarray, high: np.ndarray) -> Limit:
+        low, high = np.where(low <= self.low, -np.inf, low), np.where(high >= self.high, np.inf, high)
+        half = 0.5 if self.whole else 0.0
+        low_BP, high_BP = ((end[:, None] - self.mean) / (4 * self.sd) for end in (low - half, high + half))
+        outside_BP = (low_BP >= 1) | (high_BP <= -1) | (low > high)[:, None]
+        low_BP, high_BP = np.where(low_BP < -1, -np.inf, low_BP), np.where(high_BP > 1, np.inf, high_BP)
+        whole_BP = ~outside_BP & np.isinf(low_BP) & np.isinf(high_BP)
+        low_BP = np.where(outside_BP | whole_BP, np.inf, low_BP)
+        choice_BP = np.broadcast_to(np.arange(self.cells), low_BP.shape).copy()
+        return Limit(*(torch.from_numpy(part) for part in (whole_BP, choice_BP, low_BP, high_BP)))
 
     def state(self) -> dict[str, Any]:
         return {"scale": self.name} | {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}

@@ -13,6 +13,7 @@ from synthloom.codecs.columns.base import Column, Encoded, Options
 from synthloom.codecs.columns.scales import SCALES, Scale, load_scale, reach
 from synthloom.errors import DataError
 from synthloom.schema import Field
+from synthloom.spec import Limit
 
 __all__ = ["TicksColumn", "coarsest", "distance", "middle", "restore"]
 
@@ -115,6 +116,39 @@ class TicksColumn(Column):
 
     def decode(self, choice: np.ndarray, value: np.ndarray, row: np.ndarray, seed: int) -> np.ndarray:
         return self._leave(self.scale.decode(choice, value))
+
+    def between(self, low: pd.Series, high: pd.Series, *, beyond: bool = False) -> Limit:
+        low_x, high_x = self._end(low, -np.inf, last=beyond), self._end(high, np.inf, last=not beyond)
+        if beyond:
+            return self.scale.between(np.floor(low_x) + 1, np.ceil(high_x) - 1)
+        return self.scale.between(np.ceil(low_x), np.floor(high_x))
+
+    def among(self, values: pd.Series) -> Limit:
+        super().among(values)
+        return self.between(values, values).merged()
+
+    def measure(self, present: pd.Series) -> pd.Series:
+        return pd.Series(self._read(present, self.form), index=present.index, name=present.name)
+
+    def best(self, cells: pd.Series, draws: int) -> np.ndarray | pd.Categorical:
+        """... Their mean."""
+        x = self._end(self.measure(cells), 0.0, last=False).reshape(-1, draws).mean(1)
+        return self._leave(np.rint(x))
+
+    def end(self, end: pd.Series, *, last: bool) -> pd.Series:
+        return pd.Series(self._moments(end, last), index=end.index)
+
+    def _end(self, end: pd.Series, none: float, *, last: bool) -> np.ndarray:
+        """Ends of ranges in steps from the origin; of a stretch such as a day its `last` moment, or its first."""
+        present = end.notna().to_numpy(bool)
+        x = np.full(len(end), none)
+        stamps = self.end(end[present], last=last).astype(f"{self._dtype}[{self.unit}]").to_numpy()
+        x[present] = distance(stamps.astype(np.int64), self.origin) / self.step
+        return x
+
+    def _moments(self, ends: pd.Series, last: bool) -> np.ndarray:
+        """Raw values, or what `measure` made of some, as a datetime64 or timedelta64 array."""
+        return self._read(ends, "dtype" if ends.dtype.kind in "mM" else self.form)
 
     def state(self) -> dict[str, Any]:
         return super().state() | {"scale": self.scale.state()}
