@@ -177,7 +177,7 @@ def _mixed(one: str, shape: Sequence[int], other: str, other_shape: Sequence[int
     sizes = [" x ".join(map(str, each)) for each in (shape, other_shape)]
     return DataError(
         f"images must be of one size, however: {one} is {sizes[0]} and {other} is {sizes[1]}; "
-        f"say what size they shall be brought to (size=32)"
+        f"say what size they shall be brought to (image_size=32)"
     )
 
 
