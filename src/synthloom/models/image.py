@@ -26,8 +26,8 @@ class ImageModel(Model):
 
     kind: ClassVar[str] = "image"
 
-    epochs: int = Field(60, ge=1)
-    """How often training goes through the images, at most."""
+    epochs: int | None = Field(60, ge=1)
+    """How often training goes through the images, at most; none: less often the more there are, 20 times 32,000."""
     batch_size: int = Field(128, ge=1)
     """Images per step."""
     learning_rate: float = Field(1e-3, gt=0)
@@ -35,7 +35,7 @@ class ImageModel(Model):
     patience: int | None = Field(None, ge=1)
     """Stop when so many epochs have brought nothing better on the validation images; none: never."""
     validation: float = Field(0.05, ge=0, lt=0.9)
-    """Share of the images kept aside to see which epoch was best; 0: none."""
+    """Share of the images kept aside, 2,048 at most, to see which epoch was best; 0: none."""
     clip: float | None = Field(100.0, gt=0)
     """Longest gradient that is followed in full; none: any."""
     prior: Literal["standard", "mixture", "flow"] = "flow"
@@ -87,5 +87,5 @@ class ImageModel(Model):
             schedule = Linear(0.0, self.warmup, self.beta)
         return FreeBits(self.free, schedule) if self.free else schedule
 
-    def settings(self, seed: int) -> Settings:
-        return replace(super().settings(seed), decay="cosine")
+    def settings(self, seed: int, items: int) -> Settings:
+        return replace(super().settings(seed, items), decay="cosine")

@@ -59,8 +59,8 @@ class ImageNVAE(ImageModel):
         writer = PatchWriter(spec, self.patch, stack, self.width, family.maps)
         return ImageVAE(encoder, latent, ImageDecoder(writer, family, spec), spec, self.draws)
 
-    def settings(self, seed: int) -> Settings:
-        return replace(super().settings(seed), weight_decay=0.01)
+    def settings(self, seed: int, items: int) -> Settings:
+        return replace(super().settings(seed, items), weight_decay=0.01)
 
     def activations(self, spec: ImageSpec) -> int:
         patches = -(-spec.height // self.patch) * -(-spec.width // self.patch)
