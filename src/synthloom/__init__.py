@@ -11,7 +11,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["TableSynthesizer", "TextSynthesizer", "__version__", "datasets", "evaluate", "load", "report"]
+__all__ = [
+    "ImageSynthesizer",
+    "TableSynthesizer",
+    "TextSynthesizer",
+    "__version__",
+    "datasets",
+    "evaluate",
+    "load",
+    "report",
+]
 
 __version__ = "0.1.0"
 
@@ -19,9 +28,10 @@ if TYPE_CHECKING:
     from synthloom import datasets
     from synthloom.evaluation import evaluate
     from synthloom.reporting import report
-    from synthloom.synthesizers import TableSynthesizer, TextSynthesizer, load
+    from synthloom.synthesizers import ImageSynthesizer, TableSynthesizer, TextSynthesizer, load
 
 _HOMES = {
+    "ImageSynthesizer": "synthloom.synthesizers",
     "TableSynthesizer": "synthloom.synthesizers",
     "TextSynthesizer": "synthloom.synthesizers",
     "datasets": "synthloom.datasets",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from synthloom.rng import generator
 
-__all__ = ["notes", "visits"]
+__all__ = ["notes", "shapes", "visits"]
 
 _WARDS = ["cardiology", "oncology", "neurology", "surgery", "paediatrics", "emergency"]
 _DRUGS = ["none", "statin", "insulin", "beta blocker", "opioid"]
@@ -87,3 +90,32 @@ def notes(count: int = 1_000, seed: int = 0) -> pd.DataFrame:
         for kind in label
     ]
     return pd.DataFrame({"text": ["".join(part) for part in parts], "label": label})
+
+
+def shapes(count: int = 1_000, seed: int = 0, size: int = 16) -> tuple[NDArray[Any], list[str]]:
+    """Small grey images [count, size, size] of a disc, a square or a cross somewhere, and which of them each shows.
+
+    >>> images, labels = shapes(3)
+    >>> images.shape, labels
+    ((3, 16, 16), ['cross', 'disc', 'disc'])
+    """
+    rng = generator("shapes", seed)
+    names = ["disc", "square", "cross"]
+    kind_N = rng.integers(0, 3, count)
+    radius_N = rng.uniform(0.18, 0.32, count)
+    middle_2N = rng.uniform(0.35, 0.65, (2, count))
+    place_S = (np.arange(size) + 0.5) / size
+    y_NS1, x_N1S = (np.abs(place_S - middle_N[:, None]) for middle_N in middle_2N)
+    y_NSS, x_NSS = np.broadcast_arrays(y_NS1[:, :, None], x_N1S[:, None, :])
+    radius_N11 = radius_N[:, None, None]
+    beyond_KNSS = np.stack(
+        [
+            np.hypot(y_NSS, x_NSS) - radius_N11,
+            np.maximum(y_NSS, x_NSS) - 0.9 * radius_N11,
+            np.maximum(np.minimum(y_NSS, x_NSS) - 0.3 * radius_N11, np.maximum(y_NSS, x_NSS) - radius_N11),
+        ]
+    )
+    beyond_NSS = beyond_KNSS[kind_N, np.arange(count)]
+    level_N11 = rng.uniform(0.6, 1.0, count)[:, None, None]
+    level_NSS = np.clip(0.5 - beyond_NSS * size, 0, 1) * level_N11  # edges are a pixel wide
+    return np.round(255 * level_NSS).astype(np.uint8), [names[kind] for kind in kind_N]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,7 @@ def evaluate(
     kind: str = "table",
     target: Hashable | None = None,
     columns: Roles | None = None,
+    features: Callable[[Any], Any] | None = None,
     seed: int = 0,
     progress: bool | None = None,
 ) -> Scores:
@@ -98,8 +99,9 @@ def evaluate(
 
     Without a holdout there are no references, nor the scores that need one. `columns` says what columns are, where
     their dtypes do not: {"categorical": [...], "numerical": [...], "ignore": [...]}. `target` is what `utility`
-    predicts. The same data and seed give the same scores. `progress` shows on standard error what is being judged; by
-    default, where that is a terminal.
+    predicts. Images (`kind="image"`) are compared by their `features`, numbers [N, D] of levels uint8 [N, H, W] or
+    [N, H, W, 3]; by default a small network learns some from the real ones. The same data and seed give the same
+    scores. `progress` shows on standard error what is being judged; by default, where that is a terminal.
 
     >>> real = pd.DataFrame({"age": [20, 30, 40, 50], "sex": ["f", "m", "f", "m"]})
     >>> scores = evaluate(real, real)
@@ -108,7 +110,7 @@ def evaluate(
     """
     if kind not in METRICS:
         raise UsageError(f"kind must be one of {', '.join(METRICS)}, however: kind={kind!r}")
-    context = Context(seed, target, columns)
+    context = Context(seed, target, columns, features=features)
     data = {"real": real, "synthetic": synthetic} | ({} if holdout is None else {"holdout": holdout})
     read, notes = READERS[kind](data, context)
     return judge(kind, read, notes, context, progress)

@@ -1,7 +1,7 @@
 """All that a network may know of the data: widths, cardinalities, masks. No names, no units, no raw values.
 
-Legend for tensor names: B items (rows, texts), C columns, K choices of a column, P parts of choices, N pieces of a
-text, T pieces of all texts.
+Legend for tensor names: B items (rows, texts, images), C columns, K choices of a column, P parts of choices, N pieces of
+a text, T pieces of all texts; of images S in a store, H height, W width, C channels.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ __all__ = [
     "Batch",
     "Block",
     "Digit",
+    "ImageBatch",
+    "ImageSpec",
     "Limit",
     "Limits",
     "TableBatch",
@@ -329,3 +331,75 @@ class TextBatch:
             torch.cat([b.length_B for b in batches]),
             torch.cat([b.label_B for b in batches]),
         )
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """Images of this size and so many channels (1 grey, 3 colour), of 256 levels, and so many labels."""
+
+    height: int
+    width: int
+    channels: int = 1
+    labels: int = 0
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers an image is made of."""
+        return self.height * self.width * self.channels
+
+
+@dataclass(frozen=True)
+class ImageBatch:
+    """Images: a store of them, and which of it are meant.
+
+    Taking images copies none of them, so that the store may be a file that is mapped into memory; `to` cuts out what is
+    needed. The store holds levels as uint8, or floats from 0 to 1, as networks see and draw them. A label of -1 is not
+    known. Where `known_BHW` is False a pixel is not known; without it all are.
+    """
+
+    store_SHWC: Tensor
+    row_B: Tensor  # int64, as is the next
+    label_B: Tensor
+    known_BHW: Tensor | None = None
+
+    @staticmethod
+    def of(store_SHWC: Tensor, label_B: Tensor | None = None, known_BHW: Tensor | None = None) -> ImageBatch:
+        """The batch of all of these images."""
+        import torch
+
+        row_B = torch.arange(len(store_SHWC), device=store_SHWC.device)
+        return ImageBatch(store_SHWC, row_B, torch.full_like(row_B, -1) if label_B is None else label_B, known_BHW)
+
+    @staticmethod
+    def blank(label_B: Tensor, spec: ImageSpec) -> ImageBatch:
+        """Images of which nothing but the label is known."""
+        store_SHWC = label_B.new_zeros(1, spec.height, spec.width, spec.channels).float()
+        known_BHW = store_SHWC[:, :, :, 0].bool().expand(len(label_B), -1, -1)
+        return ImageBatch(store_SHWC, label_B.new_zeros(len(label_B)), label_B, known_BHW)
+
+    def __len__(self) -> int:
+        return len(self.row_B)
+
+    @property
+    def pixel_BCHW(self) -> Tensor:
+        """The pixels, from 0 to 1."""
+        import torch
+
+        pixel_BCHW = self.store_SHWC[self.row_B].permute(0, 3, 1, 2)
+        return pixel_BCHW / 255 if pixel_BCHW.dtype == torch.uint8 else pixel_BCHW
+
+    def take(self, index: Tensor) -> ImageBatch:
+        known_BHW = None if self.known_BHW is None else self.known_BHW[index]
+        return ImageBatch(self.store_SHWC, self.row_B[index], self.label_B[index], known_BHW)
+
+    def to(self, device: torch.device) -> ImageBatch:
+        known_BHW = None if self.known_BHW is None else self.known_BHW.to(device)
+        return ImageBatch.of(self.store_SHWC[self.row_B].to(device), self.label_B.to(device), known_BHW)
+
+    @staticmethod
+    def cat(batches: Sequence[ImageBatch]) -> ImageBatch:
+        """All of them, with every pixel known."""
+        import torch
+
+        store_SHWC = torch.cat([batch.store_SHWC[batch.row_B] for batch in batches])
+        return ImageBatch.of(store_SHWC, torch.cat([batch.label_B for batch in batches]))

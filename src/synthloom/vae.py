@@ -8,6 +8,8 @@ parts = net.elbo(batch)             named parts, nats per item
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -15,11 +17,12 @@ from torch import Tensor, nn
 
 from synthloom.latents import Latent, Posterior
 from synthloom.likelihoods import Likelihood
+from synthloom.likelihoods.image import ImageDecoder, ImageLikelihood
 from synthloom.likelihoods.text import TextLikelihood
 from synthloom.priors import Prior
-from synthloom.spec import TextBatch, TextSpec
+from synthloom.spec import ImageBatch, ImageSpec, TextBatch, TextSpec
 
-__all__ = ["VAE", "TextVAE"]
+__all__ = ["VAE", "ImageVAE", "TextVAE"]
 
 
 class VAE(nn.Module):
@@ -126,3 +129,73 @@ class TextVAE(VAE):
         within_BL = count_BL * ((length_L >= least) & (length_L <= most))
         count_BL = torch.where(within_BL.any(1, keepdim=True), within_BL, count_BL)
         return torch.multinomial(count_BL, 1)[:, 0]
+
+
+class ImageVAE(VAE):
+    """A VAE whose likelihood may see images its own way, and whose codes are conditional on labels.
+
+    With `draws` above 1, `elbo` is the bound of as many draws of the code, importance weighted: Importance Weighted
+    Autoencoders (Burda et al., 2016), https://arxiv.org/abs/1509.00519. `count_Y` says how many training images have
+    which label (the first: left open).
+    """
+
+    count_Y: Tensor
+    decoder: ImageDecoder
+
+    def __init__(
+        self, encoder: nn.Module, latent: Latent, decoder: ImageDecoder, spec: ImageSpec, draws: int = 1
+    ) -> None:
+        super().__init__(encoder, latent, decoder)
+        self.draws = draws
+        self.register_buffer("count_Y", torch.eye(spec.labels + 1)[0])
+
+    def generate(self, code: Any) -> ImageLikelihood:
+        return self.decoder(code)  # type: ignore[no-any-return]
+
+    def elbo(self, batch: ImageBatch) -> dict[str, Tensor]:
+        """With several draws the reconstruction is what makes the bound theirs: it, less the KL."""
+        batch = self.seen(batch)
+        q = self.infer(batch)
+        kl = {f"kl_{name}": nats_B for name, nats_B in q.kl().items()}
+        if self.draws == 1:
+            return {"reconstruction": self.generate(q.draw()).log_prob(batch)} | kl
+        log_weight_KB = torch.stack([self._log_weight(q, batch) for _ in range(self.draws)])
+        bound_B = log_weight_KB.logsumexp(0) - math.log(self.draws)
+        return {"reconstruction": bound_B + torch.stack(list(kl.values())).sum(0)} | kl
+
+    def log_weights(self, batch: ImageBatch, draws: int) -> Iterator[Tensor]:
+        """log p(x, z) - log q(z|x) [B] of one draw after another; their mean, before the log, is p(x)."""
+        batch = self.seen(batch)
+        q = self.infer(batch)
+        return (self._log_weight(q, batch) for _ in range(draws))
+
+    def _log_weight(self, q: Any, batch: ImageBatch) -> Tensor:
+        code = q.draw()
+        log_weight_B: Tensor = self.generate(code).log_prob(batch).float() + q.log_ratio(code)
+        return log_weight_B
+
+    def seen(self, batch: ImageBatch) -> ImageBatch:
+        """The images as the likelihood has them: black and white, if it draws them so."""
+        pixel_BCHW = self.decoder.family.seen(batch.pixel_BCHW)
+        return ImageBatch.of(pixel_BCHW.permute(0, 2, 3, 1), batch.label_B, batch.known_BHW)
+
+    def observe(self, batch: ImageBatch) -> None:
+        """Learn how many images have which label."""
+        self.count_Y.copy_(torch.bincount(batch.label_B + 1, minlength=len(self.count_Y)))
+
+    def labels(self, n: int) -> Tensor:
+        """Labels of n images, distributed as those of training."""
+        return torch.multinomial(self.count_Y, n, replacement=True) - 1
+
+    def condition(self, batch: ImageBatch, code: Any) -> Tensor:
+        return self.as_condition(batch.label_B, self.latent.condition(code))
+
+    def conditions(self, n: int) -> Tensor:
+        return self.as_condition(self.labels(n))
+
+    def as_condition(self, label_B: Tensor, of_code_BC: Tensor | None = None) -> Tensor:
+        """Conditions of the code, such as the training images have unless given, and labels, as numbers [B, C]."""
+        if of_code_BC is None:
+            of_code_BC = self.latent.conditions(len(label_B))
+        label_BY = nn.functional.one_hot(label_B + 1, len(self.count_Y))
+        return torch.cat([of_code_BC.to(label_B.device), label_BY[:, 1:]], dim=1).float()

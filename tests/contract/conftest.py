@@ -10,7 +10,7 @@ import pytest
 
 import synthloom as sl
 from synthloom.models import MODELS
-from synthloom.sources import SOURCES, Texts
+from synthloom.sources import SOURCES, Images, Texts
 from synthloom.synthesizers import SYNTHESIZERS
 
 
@@ -30,6 +30,8 @@ class Tiny:
     """What the network speaks of: all but what is made anew each time."""
     narrow: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By model: knobs of a latent small enough for a prior to be fitted in a moment."""
+    ending: str = ".csv"
+    """A file that its items go to."""
 
     def new(self, model, **knobs):
         return SYNTHESIZERS[self.kind](model, **self.knobs | knobs)
@@ -55,6 +57,18 @@ def scrambled_words(texts):
     return Texts([" ".join(rng.permutation(some)) for some in words], texts.labels)
 
 
+def scrambled_pixels(images):
+    rng = np.random.default_rng(0)
+    level_NK = np.asarray(images).reshape(len(images), -1)
+    return Images(rng.permuted(level_NK, axis=1).reshape(images.shape), images.labels)
+
+
+def some_shapes():
+    levels, labels = sl.datasets.shapes(120, seed=0, size=8)
+    order = np.argsort(labels, kind="stable")  # neighbours share their label
+    return Images(levels[order], np.array(labels)[order])
+
+
 NOTES = sl.datasets.notes(300, seed=0).sort_values("label", kind="stable")  # neighbours share their label
 
 KINDS = {
@@ -75,6 +89,15 @@ KINDS = {
         {name: {"width": 400_000} for kind, name in MODELS if kind == "text"},
         scrambled_words,
         narrow={name: {"size": 2} for kind, name in MODELS if kind == "text"},
+    ),
+    "image": Tiny(
+        "image",
+        some_shapes(),
+        {"seed": 0, "epochs": 6, "batch_size": 20, "width": 8, "size": 4, "prior": "mixture"},
+        {name: {"width": 400_000} for kind, name in MODELS if kind == "image"},
+        scrambled_pixels,
+        narrow={name: {"size": 1} for kind, name in MODELS if kind == "image"},
+        ending=".npz",
     ),
 }
 

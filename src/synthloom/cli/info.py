@@ -20,7 +20,7 @@ def run(model: ModelPath) -> None:
         print(
             "last epoch: " + ", ".join(f"{name} {last[name]:.4g}" for name in history if name not in ("epoch", "step"))
         )
-    for section in "knobs", "columns", "texts":
+    for section in "knobs", "columns", "texts", "images":
         for name, value in info.get(section, {}).items():
             notice = info.get("notices", {}).get(name) if section != "knobs" else None
             heading = f"\n{section}\n" if name == next(iter(info[section])) else ""

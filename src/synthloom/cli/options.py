@@ -38,7 +38,8 @@ Out = Annotated[
     str,
     typer.Option(
         "--out",
-        help="Where to write: .csv, .csv.gz, .parquet; texts also .txt, .jsonl or a folder; - is standard output.",
+        help="Where to write: .csv, .csv.gz, .parquet; texts also .txt, .jsonl or a folder; images .png (a sheet), "
+        ".npz or a folder; - is standard output.",
         show_default=False,
     ),
 ]
@@ -96,11 +97,10 @@ def read_value(text: str) -> Any:
 
 def load_model(path: Path) -> tuple[Synthesizer[Any], Source]:
     """The model at `path`, and how its kind of data is read and written."""
-    from synthloom.sources import SOURCES
     from synthloom.synthesizers import load
 
     model = load(path)
-    return model, SOURCES[model.kind]
+    return model, model.source
 
 
 def only_known(verb: Callable[..., Any], said: Mapping[str, Any], kind: str) -> dict[str, Any]:

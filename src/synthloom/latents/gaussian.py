@@ -43,6 +43,11 @@ class Gaussian:
     def kl(self) -> dict[str, Tensor]:
         return {"gaussian": _Nats.apply(self.mu_BZ, self.log_sigma_BZ)}  # type: ignore[no-untyped-call]
 
+    def log_ratio(self, code: Tensor) -> Tensor:
+        """log p(z) - log q(z) [B] of these codes: minus the KL, on average over draws."""
+        score_BZ = (code - self.mu_BZ) * (-self.log_sigma_BZ).exp()
+        return (0.5 * (score_BZ.square() - code.square()) + self.log_sigma_BZ).sum(1)
+
     def mix(self, other: Gaussian, t: float) -> Gaussian:
         return Gaussian(
             torch.lerp(self.mu_BZ, other.mu_BZ, t),

@@ -244,6 +244,26 @@ class DirichletProcess:
         )
         return {"gaussian": gaussian_B.to(self.mu_BNP), "dirichlet": dirichlet_B.to(self.mu_BNP)}
 
+    def log_ratio(self, code: Mixture) -> Tensor:
+        """log p(F) - log q(F) [B] of draws: minus `kl_draw`, on average over them."""
+        mu_BNP, var_BNC = (_double(x.repeat(1, self.kappa, 1)) for x in (self.mu_BNP, self.var_BNC))
+        mask_BN = self.mask_BN.repeat(1, self.kappa)
+        place_BNP = _double(code.mu)
+        score_BNP = (place_BNP - mu_BNP).square() / var_BNC - (place_BNP - _double(self.prior.mu_P)).square() / _double(
+            self.prior.var_C
+        )
+        log_ratio_BNP = (var_BNC / _double(self.prior.var_C)).log() + score_BNP
+        gaussian_B = 0.5 * (log_ratio_BNP.sum(2) * mask_BN).sum(1)
+        alpha_BN = _double(self.log_alpha_BN).exp().repeat(1, self.kappa) / self.kappa
+        alpha_BN = torch.where(mask_BN, alpha_BN, 1.0)
+        total_B = _double(self.prior.total(self.tokens_B))
+        alpha_p_BN = (total_B / mask_BN.sum(1))[:, None].expand_as(alpha_BN)
+        log_weight_BN = _double(code.log_weight).masked_fill(~mask_BN, 0)
+        each_BN = torch.lgamma(alpha_BN) - torch.lgamma(alpha_p_BN) + (alpha_p_BN - alpha_BN) * log_weight_BN
+        alpha_0_B = (alpha_BN * mask_BN).sum(1)
+        dirichlet_B = torch.lgamma(total_B) - torch.lgamma(alpha_0_B) + (each_BN * mask_BN).sum(1)
+        return (gaussian_B + dirichlet_B).to(self.mu_BNP)
+
     def prune(self, threshold: float = 0.1) -> DirichletProcess:
         """Without the tokens' components of alpha below `threshold`; the prior's stays, so there is always one."""
         keep_BN = pad(self.survivors(threshold), (1, 0), value=True)
@@ -313,6 +333,10 @@ class NvibPosterior:
     def kl(self) -> dict[str, Tensor]:
         """Of a mixture of processes the KL is at most the mixture of the KLs, which is what this is."""
         return weighted_kl(self.shares, [part.kl() for part in self.parts])
+
+    def log_ratio(self, code: Mixture) -> Tensor:
+        """log p(F) - log q(F) [B] of draws of the one F that an encoder gave."""
+        return self.process.log_ratio(code)
 
     def mix(self, other: NvibPosterior, t: float) -> NvibPosterior:
         """(1 - t) F + t F': the components of both, their weights scaled."""

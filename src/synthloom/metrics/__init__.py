@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from synthloom.metrics.image.copies import copy_rate as image_copy_rate
+from synthloom.metrics.image.read import read as read_images
+from synthloom.metrics.image.space import coverage, density, frechet_distance, precision, recall
+from synthloom.metrics.image.utility import utility as image_utility
 from synthloom.metrics.score import Context, Roles, Score
 from synthloom.metrics.table.attribute import attribute_inference
 from synthloom.metrics.table.columns import missing_error, shape_error
@@ -28,7 +32,7 @@ Metric: TypeAlias = Callable[..., Score]
 Reader: TypeAlias = Callable[[Mapping[str, Any], Context], tuple[list[Any], list[str]]]
 """({"real": ..., "synthetic": ..., perhaps "holdout": ...}, context) -> what metrics take, in that order, and notes."""
 
-READERS: Mapping[str, Reader] = {"table": read_table}
+READERS: Mapping[str, Reader] = {"table": read_table, "image": read_images}
 """Kind of data -> from what people hold to what its metrics take."""
 
 METRICS: Mapping[str, Mapping[str, Metric]] = {
@@ -47,6 +51,15 @@ METRICS: Mapping[str, Mapping[str, Metric]] = {
         "membership_auc": membership_auc,
         "membership_outliers": membership_outliers,
         "attribute_inference": attribute_inference,
+    },
+    "image": {
+        "frechet_distance": frechet_distance,
+        "precision": precision,
+        "recall": recall,
+        "density": density,
+        "coverage": coverage,
+        "utility": image_utility,
+        "copy_rate": image_copy_rate,
     },
 }
 """Kind of data -> name of the score -> what computes it, in the order in which they are shown."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from synthloom.errors import UsageError
 from synthloom.models.base import Model, TableModel
+from synthloom.models.image import ImageModel
+from synthloom.models.image_conv import ImageConv
+from synthloom.models.image_nvae import ImageNVAE
 from synthloom.models.table_nvae import TableNVAE
 from synthloom.models.table_tvae import TVAE
 from synthloom.models.text import TextModel
@@ -11,7 +14,7 @@ from synthloom.models.text_nvae import TextNVAE
 from synthloom.models.text_recurrent import TextGRU, TextLSTM
 from synthloom.models.text_transformer import VTP, VTS, VTV, TextTransformer
 
-__all__ = ["MODELS", "Model", "TableModel", "TextModel", "find"]
+__all__ = ["MODELS", "ImageModel", "Model", "TableModel", "TextModel", "find"]
 
 MODELS: dict[tuple[str, str], type[Model]] = {
     ("table", "nvae"): TableNVAE,
@@ -23,6 +26,8 @@ MODELS: dict[tuple[str, str], type[Model]] = {
     ("text", "vts"): VTS,
     ("text", "gru"): TextGRU,
     ("text", "lstm"): TextLSTM,
+    ("image", "conv"): ImageConv,
+    ("image", "nvae"): ImageNVAE,
 }
 """(kind of data, name) -> model; the first of a kind is its default."""
 

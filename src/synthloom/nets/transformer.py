@@ -179,10 +179,14 @@ class Cache:
 
 
 class DecoderLayer(nn.Module):
-    """x + causal attention to the tokens so far, x + attention to the code, x + feed forward; each of norm(x)."""
+    """x + attention to the tokens so far (all of them, if not `causal`), x + attention to the code, x + feed forward;
+    each of norm(x)."""
 
-    def __init__(self, width: int, heads: int, hidden: int, cross: nn.Module, dropout: float = 0.0) -> None:
+    def __init__(
+        self, width: int, heads: int, hidden: int, cross: nn.Module, dropout: float = 0.0, *, causal: bool = True
+    ) -> None:
         super().__init__()
+        self.causal = causal
         self.norm = nn.LayerNorm(width)
         self.attention = Attention(width, heads)
         self.cross_norm = nn.LayerNorm(width)
@@ -195,7 +199,7 @@ class DecoderLayer(nn.Module):
         y_BMD = self.norm(x_BMD)
         new = self.attention.remember(y_BMD)
         past = Past.of(new) if past is None else past.add(new)
-        x_BMD = x_BMD + self.dropout(self.attention(y_BMD, past.memory, causal=True))
+        x_BMD = x_BMD + self.dropout(self.attention(y_BMD, past.memory, causal=self.causal))
         x_BMD = x_BMD + self.dropout(self.cross(self.cross_norm(x_BMD), code))
         return x_BMD + self.dropout(self.feed_forward(self.forward_norm(x_BMD))), past
 
@@ -205,7 +209,7 @@ class Decoder(nn.Module):
 
     `cross()` makes what each layer looks at the code with: an `Attention` for vectors, a `DenoisingAttention` for a
     mixture. All tokens at once (training) or one by one (writing) is the same call. Padding follows the tokens, so that
-    no token sees it and it needs no mask.
+    no token sees it and it needs no mask. If it is not `causal`, tokens are written at once and each sees all.
 
     >>> decoder = Decoder(width=16, layers=2, heads=4, cross=lambda: Attention(16, heads=4, memory_width=3))
     >>> x_BMD, cache = torch.randn(2, 5, 16), decoder.start(torch.randn(2, 7, 3))
@@ -227,10 +231,11 @@ class Decoder(nn.Module):
         dropout: float = 0.0,
         *,
         cross: Callable[[], nn.Module],
+        causal: bool = True,
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
-            DecoderLayer(width, heads, hidden or 4 * width, cross(), dropout) for _ in range(layers)
+            DecoderLayer(width, heads, hidden or 4 * width, cross(), dropout, causal=causal) for _ in range(layers)
         )
         self.norm = nn.LayerNorm(width)
 

@@ -1,25 +1,23 @@
 """Reports: facts, a plain dict, and the forms in which they are written.
 
-A new form is a file with a `render` that turns facts into text, and a line in `FORMS`.
+A new form is a file with a `render` that turns facts into text, and a line in `FORMS`; a new kind of data, a file with
+a `gather`, and a line in `GATHERERS`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from synthloom.errors import FileError
+from synthloom.errors import FileError, UsageError
 from synthloom.evaluation import Scores
 from synthloom.files import atomic
-from synthloom.metrics import Roles
-from synthloom.reporting import html, markdown
+from synthloom.reporting import html, images, markdown
 from synthloom.reporting.facts import Fitted, gather
 
-__all__ = ["FORMS", "Fitted", "form_of", "gather", "report"]
+__all__ = ["FORMS", "GATHERERS", "Fitted", "form_of", "gather", "report"]
 
 Form = Callable[[Mapping[str, Any]], str]
 
@@ -31,27 +29,31 @@ def _json(facts: Mapping[str, Any]) -> str:
 FORMS: dict[str, Form] = {".html": html.render, ".htm": html.render, ".md": markdown.render, ".json": _json}
 """Ending of a file -> from facts to its text."""
 
+GATHERERS: dict[str, Callable[..., dict[str, Any]]] = {"table": gather, "image": images.gather}
+"""Kind of data -> from data to facts."""
+
 
 def report(
-    real: pd.DataFrame,
-    synthetic: pd.DataFrame,
+    real: Any,
+    synthetic: Any,
     path: Path | str,
-    holdout: pd.DataFrame | None = None,
+    holdout: Any = None,
     *,
-    target: Hashable | None = None,
-    columns: Roles | None = None,
+    kind: str = "table",
     seed: int = 0,
     model: Fitted | None = None,
     scores: Scores | None = None,
     shareable: bool = True,
     progress: bool | None = None,
+    **asked: Any,
 ) -> dict[str, Any]:
-    """Judge synthetic rows and write what was found: a page (.html), Markdown (.md) or the bare facts (.json).
+    """Judge synthetic data and write what was found: a page (.html), Markdown (.md) or the bare facts (.json).
 
-    The page is one file that needs no network. `holdout`, `target`, `columns` and `seed` are those of `evaluate`, and
-    with the `scores` that it found for them nothing is judged twice. With the `model` that made the rows, its training
-    curves and settings are told too. The shareable form, the default, shows no value that fewer than five real rows
-    hold. The facts are returned.
+    The page is one file that needs no network. `kind`, `holdout` and `seed` are those of `evaluate`, as is what else
+    can be `asked` of the kind: `target` and `columns` of tables, `features` of images. With the `scores` that it found
+    for them nothing is judged twice. With the `model` that made the data, its training curves and settings are told
+    too. The shareable form, the default, shows no value that fewer than five real rows hold, and no real image. The
+    facts are returned.
 
     >>> import tempfile
     >>> from synthloom.datasets import visits
@@ -61,17 +63,18 @@ def report(
     '<!doctype html>'
     """
     render = form_of(path)
-    facts = gather(
+    if kind not in GATHERERS:
+        raise UsageError(f"kind must be one of {', '.join(GATHERERS)}, however: kind={kind!r}")
+    facts = GATHERERS[kind](
         real,
         synthetic,
         holdout,
-        target=target,
-        columns=columns,
         seed=seed,
         model=model,
         scores=scores,
         shareable=shareable,
         progress=progress,
+        **asked,
     )
     with atomic(path) as part:
         part.write_text(render(facts), "utf-8")

@@ -20,7 +20,7 @@ from synthloom.metrics.table.data import Table, plain
 from synthloom.reporting.marginals import marginal
 from synthloom.reporting.verdict import alarms, verdict
 
-__all__ = ["Fitted", "gather"]
+__all__ = ["Fitted", "gather", "of_model", "plain_facts"]
 
 _MOST_MAPPED = 24
 """Columns in the maps of dependence: those that have most of it."""
@@ -78,7 +78,7 @@ def gather(
         "scores": [asdict(score) for score in scores],
         "columns": _columns(tables[0], tables[1], scores, RARE if shareable else 1),
         "dependence": _dependence(scores),
-        "model": None if model is None else _of_model(model),
+        "model": None if model is None else of_model(model),
         "notes": list(scores.notes),
         "versions": {
             "python": platform.python_version(),
@@ -87,7 +87,7 @@ def gather(
             "scikit-learn": sklearn.__version__,
         },
     }
-    return _plain(facts)  # type: ignore[no-any-return]
+    return plain_facts(facts)
 
 
 def _columns(real: Table, synthetic: Table, scores: Scores, fewest: int) -> list[dict[str, Any]]:
@@ -137,7 +137,8 @@ def _square(pairs: list[float], C: int) -> np.ndarray:
     return square_CC + square_CC.T
 
 
-def _of_model(model: Fitted) -> dict[str, Any]:
+def of_model(model: Fitted) -> dict[str, Any]:
+    """Its settings, what is wrong with its latent, and its training curves."""
     info, history = model.info_, model.history_
     curves = {
         name: [None if pd.isna(value) else float(value) for value in history[name]]
@@ -152,6 +153,11 @@ def _of_model(model: Fitted) -> dict[str, Any]:
         "notices": dict(info.get("notices", {})),
         "curves": curves,
     }
+
+
+def plain_facts(facts: dict[str, Any]) -> dict[str, Any]:
+    """The same in what JSON can say."""
+    return _plain(facts)  # type: ignore[no-any-return]
 
 
 def _plain(value: Any) -> Any:

@@ -12,6 +12,9 @@ from synthloom.reporting import charts, figures
 
 __all__ = ["render"]
 
+_TEMPLATES = {"table": "report.html", "image": "images.html"}
+"""Kind of data -> its page."""
+
 _MOST_COLUMNS = 60
 """Cards for so many columns, those that are most off; the JSON form has all."""
 
@@ -27,10 +30,10 @@ def render(facts: Mapping[str, Any]) -> str:
     )
     environment.filters |= {"number": number, "interval": interval, "error": error, "breakable": breakable}
     scores = {score["name"]: score for score in facts["scores"]}
-    return environment.get_template("report.html").render(
+    return environment.get_template(_TEMPLATES[facts["kind"]]).render(
         facts=facts,
         scores=scores,
-        columns=facts["columns"][:_MOST_COLUMNS],
+        columns=facts.get("columns", [])[:_MOST_COLUMNS],
         figures=figures,
         charts=charts,
     )

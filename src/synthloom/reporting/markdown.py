@@ -13,12 +13,13 @@ __all__ = ["render"]
 
 def render(facts: Mapping[str, Any]) -> str:
     """The report without its pictures."""
-    rows = facts["rows"]
+    rows, things = facts["rows"], "images" if facts["kind"] == "image" else "rows"
     held = f" and {rows['holdout']:,} that were held out" if "holdout" in rows else "; none were held out"
     lines = [
         "# Synthetic data report",
         "",
-        f"{rows['synthetic']:,} synthetic rows, judged beside {rows['real']:,} real rows they were made from{held}.",
+        f"{rows['synthetic']:,} synthetic {things}, judged beside {rows['real']:,} real {things} they were made from"
+        f"{held}.",
         "",
         "## Verdict",
         "",
@@ -48,10 +49,12 @@ def render(facts: Mapping[str, Any]) -> str:
             f"{100 * c['missing']['real']:.1f} %",
             f"{100 * c['missing']['synthetic']:.1f} %",
         ]
-        for c in facts["columns"]
+        for c in facts.get("columns", [])
     ]
-    lines += ["", "## Columns", "", *_table(["column", "type", "distribution", "missing, real", "synthetic"], columns)]
-    if facts["dependence"] and facts["dependence"]["shifted"]:
+    if columns:
+        head = ["column", "type", "distribution", "missing, real", "synthetic"]
+        lines += ["", "## Columns", "", *_table(head, columns)]
+    if facts.get("dependence") and facts["dependence"]["shifted"]:
         pairs = [
             [", ".join(map(str, p["columns"])), f"{p['real']:.3f}", f"{p['synthetic']:.3f}"]
             for p in facts["dependence"]["shifted"]

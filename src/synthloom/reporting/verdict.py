@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from synthloom.evaluation import Scores
 from synthloom.metrics import Score
 
-__all__ = ["alarms", "verdict"]
+__all__ = ["alarms", "of_copies", "summed", "verdict"]
 
 _WORDS = {"good": "good", "fair": "fair", "poor": "poor", "unknown": "not tested"}
 _OF_PRIVACY = {"good": "no alarm", "fair": "traces", "alarm": "alarm", "unknown": "not tested"}
@@ -28,18 +29,20 @@ _GAP_LIMITS = 0.02, 0.05
 
 
 def verdict(scores: Scores) -> dict[str, Any]:
-    """{"level": of the whole, "sentences": [{"aspect", "level", "word" for it, "text"}, ...]}."""
+    """What scores of tables come to, `summed`."""
+    return summed({"likeness": _likeness(scores), "usefulness": _usefulness(scores), "privacy": _privacy(scores)})
+
+
+def summed(found: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    """Of the level and the sentence of each aspect: {"level": of the whole, "sentences": [{"aspect", "level", "word"
+    for it, "text"}, ...]}."""
     sentences = [
         {"aspect": aspect, "level": level, "word": _word(aspect, level), "text": text}
-        for aspect, (level, text) in {
-            "likeness": _likeness(scores),
-            "usefulness": _usefulness(scores),
-            "privacy": _privacy(scores),
-        }.items()
+        for aspect, (level, text) in found.items()
     ]
-    found = {sentence["level"] for sentence in sentences}
+    levels = {sentence["level"] for sentence in sentences}
     order = ("alarm", "poor", "fair", "unknown", "good")
-    return {"level": next(level for level in order if level in found), "sentences": sentences}
+    return {"level": next(level for level in order if level in levels), "sentences": sentences}
 
 
 def _word(aspect: str, level: str) -> str:
@@ -122,7 +125,7 @@ def _some(found: list[dict[str, str]]) -> str:
 
 def alarms(scores: Scores) -> list[dict[str, str]]:
     """Each attack with its level and what it found, in words."""
-    found = [_of_copies(scores["copy_rate"])]
+    found = [of_copies(scores["copy_rate"])]
     named = {
         "dcr_share": "synthetic rows lie nearer to training than to held-out rows",
         "membership_auc": "an attacker ranks training records above others",
@@ -139,17 +142,20 @@ def alarms(scores: Scores) -> list[dict[str, str]]:
     return [*found, _of_secrets(scores["attribute_inference"])]
 
 
-def _of_copies(score: Score) -> dict[str, str]:
+def of_copies(
+    score: Score, what: str = "of the synthetic rows are copies of training rows", held: str = "held-out rows"
+) -> dict[str, str]:
+    """The alarm of a rate of copies, for `what`; `held` are those that are so by chance."""
     if score.value is None or score.interval is None:
         return _alarm("copy_rate", "unknown", score.about.removeprefix("not available: "))
-    text = f"{100 * score.value:.1f} % of the synthetic rows are copies of training rows"
+    text = f"{100 * score.value:.1f} % {what}"
     if score.reference is None:
         return _alarm("copy_rate", "fair" if score.interval[0] > 0.05 else "good", text)
     beyond = score.interval[0] > 1.5 * score.reference + 0.005
     return _alarm(
         "copy_rate",
         "alarm" if beyond else "good",
-        f"{text}, as {100 * score.reference:.1f} % of held-out rows are by chance",
+        f"{text}, as {100 * score.reference:.1f} % of {held} are by chance",
     )
 
 

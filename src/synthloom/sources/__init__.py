@@ -2,6 +2,7 @@
 
     frame = read_table("people.csv")
     texts = read_texts("headlines.jsonl")
+    images = read_images("train-images-idx3-ubyte.gz")
     write_table(frame, "people.parquet")
 
 A new kind of data is a file here and a line in `SOURCES`; a new kind of table file, a line in `FORMATS`.
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from synthloom.sources.images import IMAGES, Images, images_of, read_images, take_images, write_images
+from synthloom.sources.pictures import Frame
 from synthloom.sources.tables import FORMATS, Format, chunks, read_table, take_rows, write_table
 from synthloom.sources.texts import Texts, read_texts, take_texts, texts_of, write_texts
 
@@ -22,13 +25,18 @@ __all__ = [
     "FORMATS",
     "SOURCES",
     "Format",
+    "Frame",
+    "Images",
     "Source",
     "Texts",
     "chunks",
+    "images_of",
     "kind_of",
+    "read_images",
     "read_table",
     "read_texts",
     "texts_of",
+    "write_images",
     "write_table",
     "write_texts",
 ]
@@ -52,6 +60,7 @@ class Source:
 SOURCES: dict[str, Source] = {
     "table": Source("rows", tuple(FORMATS), read_table, write_table, take_rows),
     "text": Source("texts", (".txt", ".md", ".jsonl"), read_texts, write_texts, take_texts),
+    "image": Source("images", IMAGES, read_images, write_images, take_images),
 }
 """Kind of data -> how it comes and goes."""
 
@@ -59,8 +68,8 @@ SOURCES: dict[str, Source] = {
 def kind_of(path: Path | str) -> str:
     """The kind of data that a file or folder looks like, by the endings of its files; a table if that says nothing.
 
-    >>> kind_of("people.csv"), kind_of("headlines.txt")
-    ('table', 'text')
+    >>> kind_of("people.csv"), kind_of("headlines.txt"), kind_of("faces.npz")
+    ('table', 'text', 'image')
     """
     path = Path(path)
     files = [path]

@@ -8,12 +8,17 @@ from typing import Any
 from synthloom import archive
 from synthloom.errors import ModelFileError
 from synthloom.synthesizers.base import Synthesizer
+from synthloom.synthesizers.image import ImageSynthesizer
 from synthloom.synthesizers.table import TableSynthesizer
 from synthloom.synthesizers.text import TextSynthesizer
 
-__all__ = ["SYNTHESIZERS", "Synthesizer", "TableSynthesizer", "TextSynthesizer", "load"]
+__all__ = ["SYNTHESIZERS", "ImageSynthesizer", "Synthesizer", "TableSynthesizer", "TextSynthesizer", "load"]
 
-SYNTHESIZERS: dict[str, type[Synthesizer[Any]]] = {"table": TableSynthesizer, "text": TextSynthesizer}
+SYNTHESIZERS: dict[str, type[Synthesizer[Any]]] = {
+    "table": TableSynthesizer,
+    "text": TextSynthesizer,
+    "image": ImageSynthesizer,
+}
 """Kind of data -> class."""
 
 

@@ -17,7 +17,7 @@ from synthloom.latents import health
 from synthloom.latents.nvib import NvibPosterior
 from synthloom.models import Model, find
 from synthloom.priors import PRIORS
-from synthloom.sources import SOURCES
+from synthloom.sources import SOURCES, Source
 from synthloom.training import Interrupted, Tracker
 from synthloom.vae import VAE
 
@@ -331,6 +331,11 @@ class Synthesizer(ABC, Generic[Items]):
         return flat, torch.cat([net.condition(part, code) for part, code in codes])
 
     # -- shared tools -----------------------------------------------------------------------------------------------
+
+    @property
+    def source(self) -> Source:
+        """How the items that this model takes and gives are read and written."""
+        return SOURCES[self.kind]
 
     def _assert_fitted(self) -> VAE:
         if not hasattr(self, "net_"):
