@@ -1,7 +1,7 @@
 """All that a network may know of the data: widths, cardinalities, masks. No names, no units, no raw values.
 
-Legend for tensor names: B items (rows, texts, images), C columns, K choices of a column, P parts of choices, N pieces of
-a text, T pieces of all texts; of images S in a store, H height, W width, C channels.
+Legend for tensor names: B items (rows, texts, images), C columns, K choices of a column, P parts of choices, N pieces
+of a text, T pieces of all texts; of images S in a store, H height, W width, C channels.
 """
 
 from __future__ import annotations
