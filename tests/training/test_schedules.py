@@ -44,6 +44,16 @@ def test_the_full_weight_is_never_exceeded_and_reached_at_the_end(schedule, prog
     assert schedule.weights(schedule.full_from, parts) == full
 
 
+@pytest.mark.parametrize("schedule", schedules, ids=repr)
+@given(more=st.floats(0, 10))
+def test_nats_beyond_an_aim_cost_what_they_cost_in_the_bound_and_those_below_it_nothing(schedule, more):
+    aim = getattr(schedule, "nats", 0.0) if isinstance(schedule, RateTarget) else 0.0
+    weight = schedule.full(parts)["kl_gaussian"]
+    at = schedule.charge(parts | {"kl_gaussian": aim})
+    assert schedule.charge(parts | {"kl_gaussian": aim + more}) == pytest.approx(at + weight * more)
+    assert schedule.charge(parts | {"kl_gaussian": max(0.0, aim - more)}) == pytest.approx(at)
+
+
 @given(first=share, second=share)
 def test_linear_never_falls(first, second):
     schedule = Linear(0.2, 0.7)

@@ -428,9 +428,7 @@ class _Run:
     def _judge(self, items: Batch) -> float:
         """The loss at full weight."""
         means = self._within_memory(lambda: self._measure(items))
-        loss = -means["reconstruction"]
-        for name, weight in self.schedule.full(_nats(means)).items():
-            loss += weight * means[name]
+        loss = self.schedule.charge(_nats(means)) - means["reconstruction"]
         if not math.isfinite(loss):
             raise _NotFiniteError
         return loss

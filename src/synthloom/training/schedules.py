@@ -51,6 +51,10 @@ class Schedule(ABC):
     def full(self, parts: Iterable[str]) -> dict[str, float]:
         """The weights that a network is judged by, whenever it is judged."""
 
+    def charge(self, parts: Mapping[str, float]) -> float:
+        """What the KL costs a network that is judged, in nats."""
+        return sum(weight * parts[name] for name, weight in self.full(parts).items())
+
     def state(self) -> dict[str, Any]:
         return {}
 
@@ -171,6 +175,9 @@ class FreeBits(Schedule):
     def full(self, parts: Iterable[str]) -> dict[str, float]:
         return self.inner.full(parts)
 
+    def charge(self, parts: Mapping[str, float]) -> float:
+        return self.inner.charge(parts)
+
     def state(self) -> dict[str, Any]:
         return self.inner.state()
 
@@ -224,9 +231,12 @@ class RateTarget(Schedule):
         return self._with(parts, self._weight(progress, parts[self.part]))
 
     def full(self, parts: Iterable[str]) -> dict[str, float]:
-        """The steered part does not count: it is held where it is, and its small ups and downs, at the full weight of
-        the bound, would outweigh what the rest has learnt."""
-        return self._with(parts, 0.0)
+        return self._with(parts, 1.0)
+
+    def charge(self, parts: Mapping[str, float]) -> float:
+        """What lies beyond the aim counts, as in the bound; what lies below it is no merit, for the nats that are held
+        are there to be used."""
+        return super().charge({**parts, self.part: max(0.0, parts[self.part] - self.nats)})
 
     def _with(self, parts: Iterable[str], weight: float) -> dict[str, float]:
         return _each(self.others, (part for part in parts if part != self.part)) | {self.part: weight}
