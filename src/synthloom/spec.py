@@ -155,7 +155,8 @@ class Limit:
 
     >>> import torch
     >>> some = Limit.of(torch.tensor([[True, True, False, False]]))
-    >>> part = Limit(torch.tensor([[True, False, False, True]]), *torch.tensor([[[1]], [[-1]], [[2]]]))
+    >>> ends = torch.tensor([[-1.0]]), torch.tensor([[2.0]])
+    >>> part = Limit(torch.tensor([[True, False, False, True]]), torch.tensor([[1]]), *ends)
     >>> both = some & part
     >>> both.open_BK.tolist(), both.choice_BP.tolist(), both.high_BP.tolist()
     ([[True, False, False, False]], [[1]], [[2.0]])
