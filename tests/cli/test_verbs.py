@@ -106,6 +106,18 @@ def test_sample_with_ranges_sets_and_gaps(folder, tmp_path):
     assert frame["tumour_marker"].isna().all()
 
 
+def test_balance_and_rules(folder, tmp_path, capsys):
+    out, model = str(tmp_path / "s.csv"), str(tmp_path / "m.loom")
+    fit = ["fit", str(folder / "real.csv"), "--out", model, "--model", "tvae", "--set", "epochs=1", "--seed", "0"]
+    assert main([*fit, "--rule", "age < blood_pressure", "--rule", "fixed(ward, smoker)"]) == 0
+    assert main(["sample", model, "--rows", "40", "--out", out, "--balance", "ward=surgery:0.5, oncology:.5"]) == 0
+    frame = pd.read_csv(out)
+    assert frame["ward"].value_counts().to_dict() == {"surgery": 20, "oncology": 20}
+    assert (frame["age"] < frame["blood_pressure"]).all()
+    assert main(["sample", model, "--rows", "4", "--out", out, "--balance", "ward=surgery", "--force"]) == 2
+    assert "--balance" in capsys.readouterr().err
+
+
 def test_impute(folder, tmp_path, capsys):
     model, real, out = str(folder / "m.loom"), str(folder / "real.csv"), str(tmp_path / "full.csv")
     assert main(["impute", model, real, "--out", out, "--seed", "1"]) == 0

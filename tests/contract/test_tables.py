@@ -77,6 +77,67 @@ def test_ranges_and_sets_hold_in_every_row(fitted):
     assert (fitted.sample(3, given={"days_in_hospital": [2]}, seed=0)["days_in_hospital"] == 2).all()
 
 
+def test_balanced_columns_have_the_shares_that_were_asked_for(fitted):
+    fake = fitted.sample(50, balance={"readmitted": "even", "ward": {"surgery": 0.7, "oncology": 0.3}}, seed=0)
+    assert fake["readmitted"].value_counts().to_dict() == {"yes": 25, "no": 25}
+    assert fake["ward"].value_counts().to_dict() == {"surgery": 35, "oncology": 15}
+    assert fake["ward"].iloc[:35].nunique() == 2  # in no order
+    for wrong, word in (
+        ({"ward": {"surgery": 0.7}}, "add up"),
+        ({"age": "even"}, "categories"),
+        ({"ward": 3}, "share"),
+    ):
+        with pytest.raises((UsageError, DataError), match=word):
+            fitted.sample(5, balance=wrong)
+
+
+RULES = [
+    "days_in_hospital * 180 <= cost or cost >= 180",
+    "18 <= age <= 90 and blood_pressure > age",
+    "not (ward == 'paediatrics' and drug == 'opioid')",
+    "fixed(ward, sex)",
+    "unique(age, cost)",
+]
+
+
+@pytest.fixture(scope="module", params=TABLES)
+def ruled(request, real):
+    grown = real[real["age"].between(18, 90) & ~((real["ward"] == "paediatrics") & (real["drug"] == "opioid"))]
+    return sl.TableSynthesizer(request.param, seed=0, epochs=2, batch_size=100, rules=RULES).fit(grown)
+
+
+def test_rules_hold_in_every_row_whatever_is_asked_for(ruled, real, tmp_path):
+    ruled.save(tmp_path / "m.loom")
+    again = sl.load(tmp_path / "m.loom")
+    assert again.info_["rules"] == RULES
+    holed = real[real["age"].between(18, 90)].head(30).assign(age=np.nan, ward=None, cost=np.nan)
+    for model in (ruled, again):
+        for fake in (
+            model.sample(100, seed=1),
+            model.sample(60, given={"age": (80, 99)}, seed=1),
+            model.sample(40, balance={"drug": {"opioid": 0.5, "none": 0.5}}, seed=1),
+            model.impute(holed, seed=1),
+        ):
+            assert fake["age"].between(18, 90).all()
+            assert (fake["blood_pressure"] > fake["age"]).all()
+            assert not ((fake["ward"] == "paediatrics") & (fake["drug"] == "opioid")).any()
+            assert not fake.duplicated(["age", "cost"]).any()
+            assert 0 < model.kept_share_ <= 1
+    pd.testing.assert_frame_equal(again.sample(30, seed=2), ruled.sample(30, seed=2))
+
+
+def test_rules_that_cannot_be_kept_end_in_a_line(real):
+    table = sl.TableSynthesizer("tvae", seed=0, epochs=1, rules=["unique(ward)", lambda df: df["age"] > 18]).fit
+    with pytest.raises(DataError, match="unique"):
+        table(real)
+    table = sl.TableSynthesizer("tvae", seed=0, epochs=1, rules=[lambda df: df["age"] > 17]).fit(real)
+    assert (table.sample(50, seed=0)["age"] > 17).all()
+    with pytest.raises(UsageError, match="words"):
+        table.save("never.loom")
+    with pytest.raises(DataError, match="reach"):
+        table.sample(5, given={"age": 3})
+
+
 def test_gaps_are_filled_and_nothing_else_is_touched(fitted, real):
     rng = np.random.default_rng(0)
     whole = real.head(40).set_axis([f"row {i}" for i in range(40)])

@@ -32,6 +32,12 @@ def run(
     schema: Annotated[
         Path | None, typer.Option("--schema", help='What columns are, as JSON: {"categorical": ["zip"], ...}.')
     ] = None,
+    rules: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rule", help="What every row keeps, as 'start <= end' or 'fixed(country, city)'; may be repeated."
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped run of the same call was.")] = False,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
     log_csv: Annotated[Path | None, typer.Option("--log-csv", help="Write the training curves to this file.")] = None,
@@ -58,6 +64,8 @@ def run(
     said |= {"device": device} | ({"max_time": max_time} if max_time is not None else {})
     if schema is not None:
         said["schema"] = _read_schema(schema)
+    if rules:
+        said["rules"] = rules
     trackers: list[Tracker] = []
     if log_csv is not None:
         trackers.append(CsvTracker(log_csv))

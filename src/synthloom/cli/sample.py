@@ -34,6 +34,10 @@ def run(
         list[str] | None,
         typer.Option("--given", help="What every row shall have: column=value, column=this,that, column=30..40."),
     ] = None,
+    balance: Annotated[
+        list[str] | None,
+        typer.Option("--balance", help="In which shares values shall come: column=even, or column=this:0.5,that:0.5."),
+    ] = None,
     label: Annotated[str | None, typer.Option("--label", help="Texts and images: the label they shall have.")] = None,
     length: Annotated[str | None, typer.Option("--length", help="Texts: how many words, as 12 or 5..20.")] = None,
     temperature: Annotated[
@@ -65,6 +69,7 @@ def run(
     synthesizer, source = load_model(model)
     asked = {
         "given": pairs(given, "--given") if given else None,
+        "balance": pairs(balance, "--balance") if balance else None,
         "label": label,
         "length": None if length is None else _range(length),
         "temperature": temperature,
@@ -77,9 +82,15 @@ def run(
     said = only_known(synthesizer.sample, asked, synthesizer.kind)
     if "given" in said:
         said["given"] = _as_known(synthesizer, said["given"])
+    if "balance" in said:
+        said["balance"] = _as_shares(synthesizer, said["balance"])
     written = source.write(synthesizer.stream(rows, seed=seed, **said), path, excel_safe=excel_safe)
     if "given" in said:
         say(f"{synthesizer.given_share_:.2%} of the codes that the model draws on its own carry the condition")
+    if getattr(synthesizer, "kept_share_", 1.0) < 1:
+        say(
+            f"{synthesizer.kept_share_:.2%} of the rows drawn were as demanded and are kept, the others were drawn again"
+        )
     drafts = getattr(synthesizer, "drafts_", {})
     if drafts and drafts["drawn"] > written:
         say(f"of {drafts['drawn']:,} drafts {drafts['copies']:,} were copies, and {drafts['unfit']:,} not as asked for")
@@ -115,6 +126,24 @@ def _as_known(table: TableSynthesizer, given: dict[str, str]) -> dict[Any, Any]:
             parts = next(csv.reader([text], skipinitialspace=True)) or [""]
             said[column] = [read(part) for part in parts] if len(parts) > 1 else read(parts[0])
     return said
+
+
+def _as_shares(table: TableSynthesizer, balance: dict[str, str]) -> dict[Any, Any]:
+    """Shares as the model knows them: `even`, or a number behind each value."""
+    shares: dict[Any, Any] = {}
+    for name, text in balance.items():
+        if text == "even":
+            column = next((c for c in table.schema_.names if str(c) == name), name)
+            shares[column] = text
+            continue
+        parts = [part.rpartition(":") for part in next(csv.reader([text], skipinitialspace=True))]
+        for value, _, share in parts:
+            (column, known), *_ = _as_known(table, {name: value}).items()
+            number = read_value(share)
+            if not isinstance(number, (int, float)) or isinstance(number, bool):
+                raise UsageError(f"--balance must look like column=value:share,value:share, however: {text!r}")
+            shares.setdefault(column, {})[known] = number
+    return shares
 
 
 def _read(values: dict[str, Any], kind: str, text: str) -> Any:

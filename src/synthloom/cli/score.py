@@ -6,7 +6,7 @@ from synthloom.cli.options import Force, Items, ModelPath, Out, load_model, may_
 
 
 def run(model: ModelPath, data: Items, out: Out, force: Force = False) -> None:
-    """Write the log-likelihood bound of each item, in nats: the lowest are the most unusual."""
+    """Write the evidence lower bound of each item, in nats: at most its log-likelihood; the lowest are unusual."""
     path = may_write(out, force)
     synthesizer, source = load_model(model)
     import pandas as pd

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -24,30 +24,42 @@ from synthloom.errors import DataError, UsageError
 from synthloom.schema import Name
 from synthloom.spec import Limit, TableBatch
 
-__all__ = ["Conditions", "Demand", "Demands", "NoGaps", "OneOf", "Span", "as_condition"]
+__all__ = ["Conditions", "Demand", "Demands", "NoGaps", "OneOf", "Span", "as_condition", "dealt", "shares_of"]
 
 
-class Demand(Protocol):
-    """Something that rows must keep to: limits while they are drawn, and a look at what came out.
-
-    The columns of `first` are conditions: they are drawn before the others, and codes are chosen that carry them.
-    """
+class Demand:
+    """Something that rows must keep to: limits while they are drawn, and a look at what came out."""
 
     @property
-    def first(self) -> list[int]: ...
+    def first(self) -> list[int]:
+        """Columns of which something is demanded: they are drawn before the others, by codes that suit them."""
+        return []
 
-    def __call__(self, c: int, written: TableBatch) -> Limit | None: ...
+    def __call__(self, c: int, written: TableBatch) -> Limit | None:
+        """What column c may say where so much of the rows is written."""
+        return None
 
-    def finish(self, frame: pd.DataFrame) -> pd.DataFrame: ...
+    def finish(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Raw rows with the last touches."""
+        return frame
 
-    def holds(self, frame: pd.DataFrame) -> np.ndarray: ...
+    def holds(self, frame: pd.DataFrame) -> np.ndarray:
+        """Which rows are as demanded."""
+        return np.ones(len(frame), bool)
+
+    def kept(self, frame: pd.DataFrame) -> None:
+        """These rows will be given out."""
+
+    def worst(self) -> str:
+        """What it is that most rows break."""
+        return ""
 
 
-class Demands:
-    """All that rows must keep to."""
+class Demands(Demand):
+    """All that rows must keep to; what demands nothing is left out."""
 
     def __init__(self, *parts: Demand) -> None:
-        self.parts = parts
+        self.parts = [part for part in parts if bool(part)]
 
     def __bool__(self) -> bool:
         return bool(self.parts)
@@ -65,27 +77,25 @@ class Demands:
             frame = part.finish(frame)
         return frame
 
-    def hold(self, frame: pd.DataFrame) -> np.ndarray:
-        """Which rows keep to all of them."""
+    def holds(self, frame: pd.DataFrame) -> np.ndarray:
         return np.asarray(np.all([np.ones(len(frame), bool), *(part.holds(frame) for part in self.parts)], axis=0))
 
+    def kept(self, frame: pd.DataFrame) -> None:
+        for part in self.parts:
+            part.kept(frame)
 
-class NoGaps:
+    def worst(self) -> str:
+        return next((said for part in self.parts if (said := part.worst())), "")
+
+
+class NoGaps(Demand):
     """Nothing may be missing."""
-
-    first: list[int] = []
 
     def __init__(self, codec: TableCodec) -> None:
         self.limits = dict(codec.no_gaps())
 
     def __call__(self, c: int, written: TableBatch) -> Limit | None:
         return self.limits.get(c)
-
-    def finish(self, frame: pd.DataFrame) -> pd.DataFrame:
-        return frame
-
-    def holds(self, frame: pd.DataFrame) -> np.ndarray:
-        return np.ones(len(frame), bool)
 
 
 @dataclass(frozen=True)
@@ -134,7 +144,7 @@ def as_condition(name: Name, said: Any) -> Condition:
     return OneOf(tuple(None if pd.api.types.is_scalar(value) and pd.isna(value) else value for value in values))
 
 
-class Conditions:
+class Conditions(Demand):
     """Conditions as a network can keep to them, and as finished rows are checked for them.
 
     `known` are the values that all rows share; `first` the columns that have limits, which are drawn before the others.
@@ -213,6 +223,42 @@ class Conditions:
         at, ends = column.measure(cells[present]).to_numpy(), column.end(wanted, last=False).to_numpy()
         nearest = np.abs(at[:, None] - ends).argmin(1)
         return overwritten(cells, present, wanted.iloc[nearest])
+
+
+def shares_of(codec: TableCodec, name: Name, said: Any) -> dict[Any, float]:
+    """What share of the rows each value of a column shall have: as said, or "even" for all that may be given out."""
+    codec.assert_can_be_given(name)
+    if isinstance(said, str) and said == "even":
+        column = codec.column(name)
+        values = getattr(column, "values", [True, False] if codec.schema_[name].type == "boolean" else [])
+        if not values:
+            raise DataError(
+                f"only categories can be even, however: column {name!r} holds none; say the share of each value"
+            )
+        return {value: 1 / len(values) for value in values}
+    if not isinstance(said, Mapping) or not said or any(not 0 <= share <= 1 for share in said.values()):
+        raise UsageError(f'a balance of column {name!r} must be "even" or a share for each value, however: {said!r}')
+    if abs(sum(said.values()) - 1) > 1e-6:
+        raise UsageError(
+            f"the shares of column {name!r} must add up to 1, however: they add up to {sum(said.values()):g}"
+        )
+    return dict(said)
+
+
+def dealt(shares: Mapping[Any, float], rows: int, stream: np.random.Generator) -> list[Any]:
+    """So many values in these shares, as near as whole rows allow, shuffled.
+
+    >>> sorted(dealt({"a": 0.5, "b": 0.3, "c": 0.2}, 9, np.random.default_rng(0)))
+    ['a', 'a', 'a', 'a', 'a', 'b', 'b', 'c', 'c']
+    """
+    wanted = np.array(list(shares.values())) * rows
+    count = np.floor(wanted + 1e-9).astype(np.int64)
+    left = rows - count.sum()
+    # what is left goes to the largest remainders, equal ones by lot
+    order = np.lexsort((stream.random(len(count)), -np.round(wanted - count, 9)))
+    count[order[:left]] += 1
+    values = [value for value, n in zip(shares, count.tolist(), strict=True) for _ in range(n)]
+    return [values[i] for i in stream.permutation(rows)]
 
 
 def _ends(name: Name, span: Span) -> tuple[pd.Series, pd.Series]:

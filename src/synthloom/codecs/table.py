@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -23,7 +23,7 @@ from synthloom.errors import DataError
 from synthloom.schema import Field, Name, Overrides, Schema, read_overrides
 from synthloom.spec import Block, Limit, TableBatch, TableSpec
 
-__all__ = ["TableCodec", "overwritten"]
+__all__ = ["TableCodec", "overwritten", "pack", "unpack"]
 
 
 class TableCodec:
@@ -75,15 +75,22 @@ class TableCodec:
         return {name: notice for name, column in pairs if (notice := column.notice())}
 
     def encode(
-        self, df: pd.DataFrame, *, strict: bool = False, partial: bool = False, spread: bool = True
+        self,
+        df: pd.DataFrame,
+        *,
+        strict: bool = False,
+        partial: bool = False,
+        gaps: bool | None = None,
+        spread: bool = True,
     ) -> TableBatch:
         """Rows as a batch. What was never learnt is not known, or refused if `strict`.
 
-        With `partial` columns may be absent, and missing cells are unknown rather than known to be missing. To train
-        on, whole numbers and ties are `spread` over the stretch that is theirs; to look at, they stand in its middle,
-        and what a row becomes depends on nothing but the row.
+        With `partial` columns may be absent, and missing cells are unknown rather than known to be missing, unless
+        `gaps` says otherwise. To train on, whole numbers and ties are `spread` over the stretch that is theirs; to look
+        at, they stand in its middle, and what a row becomes depends on nothing but the row.
         """
         names = self._check_columns(df, partial)
+        gaps = not partial if gaps is None else gaps
         spoken = {i: k for k, i in enumerate(self._spoken)}
         shape = (len(df), len(spoken))
         choice, value, known = np.zeros(shape, np.int64), np.zeros(shape, np.float32), np.zeros(shape, bool)
@@ -95,7 +102,7 @@ class TableCodec:
                 continue
             k = spoken[i]
             choice[present, k], value[present, k], known[present, k] = encoded.choice, encoded.value, encoded.known
-            if self._has_missing(i) and not partial:
+            if self._has_missing(i) and gaps:
                 choice[~present, k], known[~present, k] = self.columns_[i].choices, True
         return TableBatch(torch.from_numpy(choice), torch.from_numpy(value), torch.from_numpy(known))
 
@@ -133,7 +140,7 @@ class TableCodec:
             "seed": self.seed,
             "schema": self.schema_.to_json(),
             "leaders": self.leaders_,
-            "columns": [_pack(column.state(), f"{i}", arrays) for i, column in enumerate(self.columns_)],
+            "columns": [pack(column.state(), f"{i}", arrays) for i, column in enumerate(self.columns_)],
         }
         return document, arrays
 
@@ -144,7 +151,7 @@ class TableCodec:
         codec.schema_ = Schema.from_json(document["schema"])
         codec.leaders_ = list(document["leaders"])
         codec.columns_ = [
-            COLUMNS[field.type].load(_unpack(state, f"{i}", arrays))
+            COLUMNS[field.type].load(unpack(state, f"{i}", arrays))
             for i, (field, state) in enumerate(zip(codec.schema_.fields, document["columns"], strict=True))
         ]
         return codec
@@ -176,6 +183,65 @@ class TableCodec:
         if leader is not None and leader != i and leader in place and not (gaps and own is not None):
             whole = torch.full((1, self.columns_[leader].choices), not gaps)
             yield place[leader], self._with_gaps(leader, Limit.of(whole), gaps)
+
+    def place(self, name: Name) -> int | None:
+        """Which of the network's columns it is, if any."""
+        i = self.schema_.names.index(name)
+        return self._spoken.index(i) if i in self._spoken else None
+
+    def name_at(self, c: int) -> Name:
+        """What the network's column c is called."""
+        return self.schema_.names[self._spoken[c]]
+
+    def measured(self, frame: pd.DataFrame, names: Iterable[Name]) -> dict[Name, pd.Series]:
+        """Raw columns as what cells are compared by: numbers, times, and otherwise themselves; gaps stay gaps."""
+        cells = {name: frame[name] for name in names}
+        return {name: self.column(name).measure(own[own.notna()]).reindex(own.index) for name, own in cells.items()}
+
+    def written(self, name: Name, batch: TableBatch) -> pd.Series:
+        """The same of encoded rows; where a cell is not known there is a gap."""
+        i = self.schema_.names.index(name)
+        leader, rows = self.leaders_[i], len(batch)
+        if (k := self.place(name)) is None:
+            return pd.Series(np.full(rows, np.nan))
+        choice, value, known = (part[:, k].cpu().numpy() for part in (batch.choice_BC, batch.value_BC, batch.known_BC))
+        if leader is not None and (lead := self.place(self.schema_.names[leader])) is not None:
+            known = known & (batch.choice_BC[:, lead].cpu().numpy() < self.columns_[leader].choices)
+        column = self.columns_[i]
+        raw = column.decode(np.minimum(choice, column.choices - 1), value, np.zeros(rows, np.int64), 0)
+        return column.measure(pd.Series(raw)[known]).reindex(range(rows))
+
+    def keys(self, name: Name, choice: np.ndarray, value: np.ndarray) -> np.ndarray:
+        """One number for each different value that encoded cells of a column stand for."""
+        column = self.column(name)
+        if not column.numbered:
+            return choice.astype(np.float64)
+        own = np.minimum(choice, column.choices - 1)
+        measured = column.measure(pd.Series(column.decode(own, value, np.zeros(len(choice), np.int64), 0)))
+        key = (measured.astype(np.int64) if measured.dtype.kind in "mM" else measured).to_numpy(np.float64)
+        return np.where((choice >= column.choices) | ~np.isfinite(key), -1e300 - 1e298 * choice, key)
+
+    def exactly(self, name: Name, choice: np.ndarray, value: np.ndarray) -> Limit:
+        """For each of some encoded cells the limit that allows its value alone."""
+        i = self.schema_.names.index(name)
+        column, block = self.columns_[i], self._block(i)
+        single = Limit.of(torch.from_numpy(choice[:, None] == np.arange(block.choices)))
+        if not column.numbered:
+            return single
+        own = np.minimum(choice, column.choices - 1)
+        ends = column.measure(pd.Series(column.decode(own, value, np.zeros(len(choice), np.int64), 0), name=name))
+        around = self._with_gaps(i, column.between(ends, ends), gaps=False)
+        odd = torch.from_numpy(ends.isna().to_numpy(bool) | (choice >= column.choices))[:, None]
+        return Limit(
+            torch.where(odd, single.open_BK, around.open_BK),
+            around.choice_BP,
+            around.low_BP.masked_fill(odd, math.inf),
+            around.high_BP,
+        )
+
+    def with_gaps(self, c: int, limit: Limit) -> Limit:
+        """A limit of the values of the network's column c, by which it may also be missing."""
+        return self._with_gaps(self._spoken[c], limit, gaps=True)
 
     def no_gaps(self) -> Iterator[tuple[int, Limit]]:
         """Limits under which nothing is missing."""
@@ -296,19 +362,23 @@ def _as_series(raw: np.ndarray | pd.Categorical, missing: np.ndarray, field: Fie
     return cast(raw, missing, field.dtype, field.hole)
 
 
-def _pack(state: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
+def pack(state: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
     """Lift the arrays out of nested plain data, leaving their names behind."""
     if isinstance(state, np.ndarray):
         arrays[name] = state
         return {"array": name}
     if isinstance(state, dict):
-        return {key: _pack(value, f"{name}.{key}", arrays) for key, value in state.items()}
+        return {key: pack(value, f"{name}.{key}", arrays) for key, value in state.items()}
+    if isinstance(state, list) and any(isinstance(value, dict) for value in state):
+        return [pack(value, f"{name}.{i}", arrays) for i, value in enumerate(state)]
     return state
 
 
-def _unpack(state: Any, name: str, arrays: Mapping[str, np.ndarray]) -> Any:
+def unpack(state: Any, name: str, arrays: Mapping[str, np.ndarray]) -> Any:
     if isinstance(state, dict):
         if set(state) == {"array"}:
             return arrays[state["array"]]
-        return {key: _unpack(value, f"{name}.{key}", arrays) for key, value in state.items()}
+        return {key: unpack(value, f"{name}.{key}", arrays) for key, value in state.items()}
+    if isinstance(state, list) and any(isinstance(value, dict) for value in state):
+        return [unpack(value, f"{name}.{i}", arrays) for i, value in enumerate(state)]
     return state

@@ -196,7 +196,11 @@ class Synthesizer(ABC, Generic[Items]):
 
     @torch.inference_mode()
     def log_prob(self, items: Any, draws: int = 10, seed: int = 0) -> np.ndarray:
-        """Nats per item: the evidence lower bound, averaged over draws of the latent. Low means unusual."""
+        """Nats per item, a lower bound on its log-probability: low means unusual.
+
+        It is the evidence lower bound, reconstruction less KL, averaged over draws of the latent; the KL is against the
+        latent's own prior, whatever prior new items are drawn from.
+        """
         net = self._assert_fitted()
         bounds = []
         with rng.seeded(seed, "log_prob"):

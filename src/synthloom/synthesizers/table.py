@@ -12,8 +12,9 @@ import torch
 
 from synthloom import rng, sources
 from synthloom.codecs.columns import Options
-from synthloom.codecs.conditions import Conditions, Demands, NoGaps
-from synthloom.codecs.table import TableCodec, overwritten
+from synthloom.codecs.conditions import Conditions, Demands, NoGaps, dealt, shares_of
+from synthloom.codecs.rules import Rules, RuleText
+from synthloom.codecs.table import TableCodec, overwritten, pack, unpack
 from synthloom.errors import DataError, UsageError
 from synthloom.likelihoods import RowLikelihood
 from synthloom.models import TableModel
@@ -27,7 +28,7 @@ __all__ = ["TableSynthesizer"]
 _GUESSES = 25
 """Draws of which a best guess is made."""
 
-TRIES = 500
+TRIES = 200
 """How many rows are drawn for each that is wanted, at most, before it is said that what is demanded cannot be had."""
 
 
@@ -42,6 +43,9 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
     True
     >>> set(table.sample(20, given={"ward": "surgery"}, seed=1)["ward"])
     {'surgery'}
+
+    `rules` hold in every row that is drawn or filled: `["admitted <= discharged", "fixed(country, city)"]`, see
+    `codecs.rules`.
     """
 
     kind: ClassVar[str] = "table"
@@ -53,10 +57,14 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
         *,
         seed: int | None = None,
         schema: Overrides | None = None,
+        rules: Sequence[RuleText] = (),
         **knobs: Any,
     ) -> None:
         super().__init__(model, seed=seed, **knobs)
         self.schema = schema
+        if isinstance(rules, str):
+            raise UsageError(f"rules must be a list of rules, however: it is one text; write rules=[{rules!r}]")
+        self.rules = list(rules)
 
     @property
     def schema_(self) -> Schema:
@@ -71,6 +79,7 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
         n: int | None = None,
         *,
         given: Mapping[Any, Any] | pd.DataFrame | None = None,
+        balance: Mapping[Any, Any] | None = None,
         prior: str | None = None,
         seed: int | None = None,
     ) -> pd.DataFrame:
@@ -80,15 +89,18 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
         "age": (30, 40), "cost": (1_000, None), "tumour_marker": None}`. Both ends of a range belong to it, None leaves
         one open, and as a value it is a gap. These must be such as the model may give out. In a data frame anything may
         stand: it stays as it is, gaps are filled, and what the model has never learnt does not bear on the rest of its
-        row. Codes come from the learned prior where the model has one; `prior="standard"` takes the latent's own.
+        row. `balance` says in which shares values shall come: `{"readmitted": {"yes": 0.5, "no": 0.5}}`, or
+        `{"readmitted": "even"}`. Codes come from the learned prior where the model has one; `prior="standard"` takes
+        the latent's own.
         """
-        return self._join(list(self.stream(n, given=given, prior=prior, seed=seed)))
+        return self._join(list(self.stream(n, given=given, balance=balance, prior=prior, seed=seed)))
 
     def stream(
         self,
         n: int | None = None,
         *,
         given: Mapping[Any, Any] | pd.DataFrame | None = None,
+        balance: Mapping[Any, Any] | None = None,
         prior: str | None = None,
         seed: int | None = None,
     ) -> Iterator[pd.DataFrame]:
@@ -98,15 +110,16 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
             if n not in (None, len(given)):
                 raise UsageError(f"with a data frame as given, n must be its length {len(given)}, however: n={n}")
             n = len(given)
-        elif given and n is None:
-            raise UsageError("with given values, the number of rows must be said too, however: n is None")
+        elif (given or balance) and n is None:
+            raise UsageError("with conditions, the number of rows must be said too, however: n is None")
         shards = self._shards(n)
         learned = self._learned(prior)
         seed = rng.fresh_seed() if seed is None else seed
-        self._read_given(0, given)  # refuses at once what cannot be
+        self._read_given(0, given, balance, seed)  # refuses at once what cannot be
+        self.rules_.begin()
         for shard, start, rows in shards:
             part = given.iloc[start : start + rows] if isinstance(given, pd.DataFrame) else given
-            yield self.shard(shard, rows, seed, part, learned=learned)
+            yield self.shard(shard, rows, seed, part, balance=balance, learned=learned)
 
     @torch.inference_mode()
     def shard(
@@ -116,11 +129,12 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
         seed: int,
         given: Mapping[Any, Any] | pd.DataFrame | None = None,
         *,
+        balance: Mapping[Any, Any] | None = None,
         learned: bool = True,
     ) -> pd.DataFrame:
         """Shard number `shard` of a sample: a pure function of the model and these arguments."""
         self._assert_fitted()
-        demands, known = self._read_given(rows, given)
+        demands, known = self._read_given(rows, given, balance, rng.mix(seed, "balance", shard))
         with rng.seeded(seed, "shard", shard):
             drawn = self._draw_rows(rows, known, demands, learned=learned)
         frame = self._as_demanded(drawn, known, demands, start=shard * self.SHARD, seed=seed)
@@ -159,7 +173,7 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
             part = holed[start : start + size]
             known = frame.iloc[part.repeat(draws)].reset_index(drop=True)
             with rng.seeded(seed, "impute", start):
-                drawn = self._draw_rows(len(known), known, Demands(NoGaps(self.codec_)), each=1)
+                drawn = self._draw_rows(len(known), known, Demands(NoGaps(self.codec_), self.rules_), each=1)
             guess = self.codec_.decode(drawn)
             for c, hole in holes.items():
                 cells = guess[frame.columns[c]][hole[part].repeat(draws)]
@@ -173,23 +187,31 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
     # -- conditions -------------------------------------------------------------------------------------------------
 
     def _read_given(
-        self, rows: int, given: Mapping[Any, Any] | pd.DataFrame | None
+        self, rows: int, given: Mapping[Any, Any] | pd.DataFrame | None, balance: Mapping[Any, Any] | None, seed: int
     ) -> tuple[Demands, pd.DataFrame | None]:
         """What rows must keep to, and the cells that are known of each of them."""
-        if given is None:
-            return Demands(), None
         if isinstance(given, pd.DataFrame):
-            return Demands(), given.reset_index(drop=True)
-        conditions = Conditions(self.codec_, given)
-        if not conditions.known:
-            return Demands(conditions), None
-        values = {
-            name: pd.Series([value], dtype=object if self.schema_[name].dtype == "category" else None)
-            for name, value in conditions.known.items()
-        }
-        known = pd.DataFrame(values)
-        self.codec_.encode(known, strict=True, partial=True, spread=False)
-        return Demands(conditions), known.iloc[np.zeros(rows, np.int64)].reset_index(drop=True)
+            if balance:
+                raise UsageError(
+                    "a balance must be of rows that are not given one by one, however: given is a data frame"
+                )
+            return Demands(self.rules_), given.reset_index(drop=True)
+        conditions = Conditions(self.codec_, given or {})
+        demands = Demands(*([conditions] if given else []), self.rules_)
+        cells = {name: [value] * rows for name, value in conditions.known.items()}
+        possible = {name: [value] for name, value in conditions.known.items()}
+        for i, (name, said) in enumerate((balance or {}).items()):
+            if name in (given or {}):
+                raise UsageError(f"a column must be given or balanced, however: {name!r} is both")
+            shares = shares_of(self.codec_, name, said)
+            cells[name], possible[name] = dealt(shares, rows, rng.generator(seed, i)), list(shares)
+        for name, values in possible.items():
+            self.codec_.encode(self._raw(name, values).to_frame(), strict=True, partial=True, spread=False)
+        known = {name: self._raw(name, values) for name, values in cells.items()}
+        return demands, pd.DataFrame(known, index=range(rows)) if known else None
+
+    def _raw(self, name: Any, values: list[Any]) -> pd.Series:
+        return pd.Series(values, name=name, dtype=object if self.schema_[name].dtype == "category" else None)
 
     def _draw_rows(
         self, rows: int, known: pd.DataFrame | None, demands: Demands, *, learned: bool = True, each: int = 16
@@ -206,16 +228,19 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
             if drawn >= TRIES * rows:
                 raise DataError(
                     f"what is demanded must be within the model's reach, however: of {rows:,} rows that were wanted "
-                    f"{len(pending):,} are missing after {drawn:,} draws"
+                    f"{len(pending):,} are missing after {drawn:,} draws; {demands.worst()}"
                 )
             place = pending.repeat(times)
             told = None if given is None else given.take(torch.from_numpy(place))
             batch = self._draw_once(told, len(place), demands, learned, each)
             like = None if known is None else known.iloc[place].reset_index(drop=True)
-            good = demands.hold(self._as_demanded(batch, like, demands)) if demands else np.ones(len(place), bool)
+            frame = self._as_demanded(batch, like, demands) if demands else None
+            good = np.ones(len(place), bool) if frame is None else demands.holds(frame)
             drawn += len(place)
             # of several tries at a row the first that is good
             done, first = np.unique(place[good], return_index=True)
+            if frame is not None:
+                demands.kept(frame.iloc[np.flatnonzero(good)[first]])
             kept.append(batch.take(torch.from_numpy(np.flatnonzero(good)[first])))
             places.append(done)
             pending = np.setdiff1d(pending, done)
@@ -272,19 +297,35 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
         self.codec_ = TableCodec(options, self.schema, rng.mix(seed, "codec")).fit(df)
         if not self.codec_.spec.blocks:
             raise DataError("some column must be worth learning, however: all are constant, identifiers or text")
+        self.rules_ = Rules(self.codec_, self.rules)
+        self._broken_rules = self.rules_.learn(df)
         return self.codec_.encode(df)
+
+    def _examine(self, batch: Any, seed: int) -> list[str]:
+        return [*self._broken_rules, *super()._examine(batch, seed)]
+
+    def _draw(self, code: Any, temperature: float, like: Any) -> TableBatch:
+        """... Within the limits that rules set."""
+        rows = cast("RowLikelihood", self._assert_fitted().generate(code))
+        return rows.draw(temperature=temperature, limits=Demands(self.rules_) if self.rules_ else None)
 
     def _codec_info(self) -> dict[str, Any]:
         return {
             "columns": {str(f.name): f.type for f in self.codec_.schema_.fields},
             "notices": {str(name): notice for name, notice in self.codec_.notices.items()},
+            "rules": [rule.text for rule in self.rules_.rules],
         }
 
     def _codec_state(self) -> tuple[dict[str, Any], Mapping[str, Any]]:
-        return self.codec_.state()
+        document, arrays = self.codec_.state()
+        rules = pack(self.rules_.state(), "rules", arrays)
+        return document | {"rules": rules}, arrays
 
     def _load_codec(self, document: Mapping[str, Any], arrays: Mapping[str, torch.Tensor]) -> None:
-        self.codec_ = TableCodec.load(document, {name: tensor.numpy() for name, tensor in arrays.items()})
+        plain = {name: tensor.numpy() for name, tensor in arrays.items()}
+        self.codec_ = TableCodec.load(document, plain)
+        self.rules_ = Rules.load(self.codec_, unpack(document.get("rules", []), "rules", plain))
+        self.rules = [rule.text for rule in self.rules_.rules]
 
     def _spec(self) -> TableSpec:
         return self.codec_.spec

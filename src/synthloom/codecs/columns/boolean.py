@@ -45,5 +45,8 @@ class BooleanColumn(Column):
             raise DataError(f"column {present.name!r} must be given True or False, however: {wrong}")
         return Encoded.choices(choice)
 
+    def measure(self, present: pd.Series) -> pd.Series:
+        return present.astype(object).map(lambda cell: _WORDS.get(str(cell)) == 1).astype("boolean")
+
     def decode(self, choice: np.ndarray, value: np.ndarray, row: np.ndarray, seed: int) -> np.ndarray:
         return np.asarray(choice == 1)
