@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ import pandas as pd
 
 from synthloom.errors import UsageError
 from synthloom.files import atomic
-from synthloom.metrics import METRICS, READERS, Context, Roles, Score
+from synthloom.metrics import BASELINES, METRICS, READERS, Context, Roles, Score
+from synthloom.sources import SOURCES, looks_like
 
 __all__ = ["Scores", "evaluate", "judge"]
 
@@ -71,8 +72,8 @@ class Scores:
         lines += [
             "",
             "↓ lower is better, ↑ higher is better",
-            "held-out: what real rows that were held out score in the synthetic rows' place",
-            "independent: what the real columns score once each is shuffled on its own",
+            f"held-out: what real {SOURCES[self.kind].things} that were held out score in the synthetic ones' place",
+            *([f"independent: {BASELINES[self.kind]}"] if self.kind in BASELINES else []),
             "",
         ]
         lines += [f"{score.name}: {score.about}" for score in self.scores] + list(self.notes)
@@ -88,29 +89,36 @@ def evaluate(
     synthetic: Any,
     holdout: Any = None,
     *,
-    kind: str = "table",
+    kind: str | None = None,
     target: Hashable | None = None,
     columns: Roles | None = None,
+    reconstruction: Any = None,
+    canaries: Sequence[str] = (),
     features: Callable[[Any], Any] | None = None,
     seed: int = 0,
     progress: bool | None = None,
 ) -> Scores:
-    """Judge synthetic rows by the real ones that they were made from, and by real ones held out from the making.
+    """Judge synthetic items by the real ones that they were made from, and by real ones held out from the making.
 
-    Without a holdout there are no references, nor the scores that need one. `columns` says what columns are, where
-    their dtypes do not: {"categorical": [...], "numerical": [...], "ignore": [...]}. `target` is what `utility`
-    predicts. Images (`kind="image"`) are compared by their `features`, numbers [N, D] of levels uint8 [N, H, W] or
-    [N, H, W, 3]; by default a small network learns some from the real ones. The same data and seed give the same
-    scores. `progress` shows on standard error what is being judged; by default, where that is a terminal.
+    A data frame is a table, a list of str are texts, unless `kind` says otherwise. Without a holdout there are no
+    references, nor the scores that need one. The same data and seed give the same scores. `progress` shows on standard
+    error what is being judged; by default, where that is a terminal.
+
+    Of tables: `columns` says what columns are, where their dtypes do not: {"categorical": [...], "numerical": [...],
+    "ignore": [...]}; `target` is what `utility` predicts. Of texts: `reconstruction` is what a model made of the
+    held-out ones, one for one, and `canaries` are secrets that were planted among the real ones, to see if they leak.
+    Images are compared by their `features`, numbers [N, D] of levels uint8 [N, H, W] or [N, H, W, 3]; by default a
+    small network learns some from the real ones.
 
     >>> real = pd.DataFrame({"age": [20, 30, 40, 50], "sex": ["f", "m", "f", "m"]})
     >>> scores = evaluate(real, real)
     >>> scores["shape_error"].value
     0.0
     """
+    kind = looks_like(real) if kind is None else kind
     if kind not in METRICS:
         raise UsageError(f"kind must be one of {', '.join(METRICS)}, however: kind={kind!r}")
-    context = Context(seed, target, columns, features=features)
+    context = Context(seed, target, columns, features, reconstruction, canaries)
     data = {"real": real, "synthetic": synthetic} | ({} if holdout is None else {"holdout": holdout})
     read, notes = READERS[kind](data, context)
     return judge(kind, read, notes, context, progress)

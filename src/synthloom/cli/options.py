@@ -23,11 +23,13 @@ __all__ = [
     "ModelPath",
     "Out",
     "Seed",
+    "judged_by",
     "load_model",
     "may_write",
     "only_known",
     "pairs",
     "read_item",
+    "read_trio",
     "read_value",
     "say",
 ]
@@ -124,3 +126,20 @@ def read_item(source: Source, place: str) -> Any:
             f"{number} was asked for"
         )
     return source.take(items, [int(number)])
+
+
+def read_trio(real: str, synthetic: str, holdout: str | None, kind: str | None) -> tuple[str, list[Any]]:
+    """The kind of data that is to be judged, and the data: real, synthetic, and held-out ones or None."""
+    from synthloom.sources import SOURCES, kind_of
+
+    kind = kind_of(real) if kind is None else kind
+    if kind not in SOURCES:
+        raise UsageError(f"--kind must be one of {', '.join(SOURCES)}, however: {kind!r}")
+    return kind, [None if path is None else SOURCES[kind].read(path) for path in (real, synthetic, holdout)]
+
+
+def judged_by(kind: str, **asked: Any) -> dict[str, Any]:
+    """What was asked of the judgement, if this kind of data can be asked all of it."""
+    from synthloom.reporting import GATHERERS
+
+    return only_known(GATHERERS[kind], asked, kind)

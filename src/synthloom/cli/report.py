@@ -7,19 +7,26 @@ from typing import Annotated
 
 import typer
 
-from synthloom.cli.options import Force, may_write
+from synthloom.cli.options import Force, judged_by, may_write, read_trio
 
 
 def run(
-    real: Annotated[str, typer.Argument(help="The real table that the model was trained on.")],
-    synthetic: Annotated[str, typer.Argument(help="The synthetic table, from whatever tool.")],
+    real: Annotated[str, typer.Argument(help="The real data that the model was trained on.")],
+    synthetic: Annotated[str, typer.Argument(help="The synthetic data, from whatever tool.")],
     out: Annotated[str, typer.Option("--out", help="Where to write: .html, .md or .json.", show_default=False)],
     holdout: Annotated[
-        str | None, typer.Option("--holdout", help="Real rows that the model has not seen: the yardstick.")
+        str | None, typer.Option("--holdout", help="Real data that the model has not seen: the yardstick.")
     ] = None,
-    target: Annotated[str | None, typer.Option("--target", help="The column to predict, for utility.")] = None,
+    kind: Annotated[str | None, typer.Option("--kind", help="table, text or image; none: what the files are.")] = None,
+    target: Annotated[str | None, typer.Option("--target", help="Tables: the column to predict, for utility.")] = None,
+    reconstruction: Annotated[
+        str | None, typer.Option("--reconstruction", help="Texts: what `reconstruct` made of the held-out ones.")
+    ] = None,
+    canary: Annotated[
+        list[str] | None, typer.Option("--canary", help="Texts: a secret planted among the real ones; may be repeated.")
+    ] = None,
     model: Annotated[
-        Path | None, typer.Option("--model", help="The model that made the rows: its training goes into the report.")
+        Path | None, typer.Option("--model", help="The model that made them: its training goes into the report.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="For what is estimated from random parts.")] = 0,
     full: Annotated[
@@ -27,17 +34,15 @@ def run(
     ] = False,
     force: Force = False,
 ) -> None:
-    """Judge a synthetic table beside the real one, in one page that can be read anywhere."""
+    """Judge synthetic data beside the real, in one page that can be read anywhere."""
     from synthloom.reporting import form_of, report
-    from synthloom.sources import read_table
     from synthloom.synthesizers import load
 
     path = may_write(out, force)
     form_of(path)  # before the work, not after it
-    held = read_table(holdout) if holdout is not None else None
+    kind, (first, second, held) = read_trio(real, synthetic, holdout, kind)
     fitted = load(model) if model is not None else None
-    facts = report(
-        read_table(real), read_table(synthetic), path, held, target=target, seed=seed, model=fitted, shareable=not full
-    )
+    asked = judged_by(kind, target=target, reconstruction=reconstruction, canaries=canary)
+    facts = report(first, second, path, held, kind=kind, seed=seed, model=fitted, shareable=not full, **asked)
     for sentence in facts["verdict"]["sentences"]:
         print(f"{sentence['aspect']}: {sentence['text']}")

@@ -23,8 +23,10 @@ from synthloom.metrics.table.pairs import trend_error, wnmi_error
 from synthloom.metrics.table.read import read as read_table
 from synthloom.metrics.table.support import alpha_precision, beta_recall
 from synthloom.metrics.table.utility import utility, utility_real
+from synthloom.metrics.text import copies, fluency, labels, reconstruction, variety
+from synthloom.metrics.text.read import read as read_texts
 
-__all__ = ["METRICS", "READERS", "Context", "Metric", "Reader", "Roles", "Score"]
+__all__ = ["BASELINES", "METRICS", "READERS", "Context", "Metric", "Reader", "Roles", "Score"]
 
 Metric: TypeAlias = Callable[..., Score]
 """(real, synthetic, holdout or None, context) -> Score; the first three as that kind of data is read."""
@@ -32,8 +34,14 @@ Metric: TypeAlias = Callable[..., Score]
 Reader: TypeAlias = Callable[[Mapping[str, Any], Context], tuple[list[Any], list[str]]]
 """({"real": ..., "synthetic": ..., perhaps "holdout": ...}, context) -> what metrics take, in that order, and notes."""
 
-READERS: Mapping[str, Reader] = {"table": read_table, "image": read_images}
+READERS: Mapping[str, Reader] = {"table": read_table, "text": read_texts, "image": read_images}
 """Kind of data -> from what people hold to what its metrics take."""
+
+BASELINES: Mapping[str, str] = {
+    "table": "what the real columns score once each is shuffled on its own",
+    "text": "what the words of real texts score once they are dealt anew",
+}
+"""Kind of data -> what its baseline is: a generator that has learnt nothing of how things hang together."""
 
 METRICS: Mapping[str, Mapping[str, Metric]] = {
     "table": {
@@ -51,6 +59,19 @@ METRICS: Mapping[str, Mapping[str, Metric]] = {
         "membership_auc": membership_auc,
         "membership_outliers": membership_outliers,
         "attribute_inference": attribute_inference,
+    },
+    "text": {
+        "recon_bleu": reconstruction.recon_bleu,
+        "forward_ppl": fluency.forward_ppl,
+        "reverse_ppl": fluency.reverse_ppl,
+        "self_bleu": variety.self_bleu,
+        "distinct_2": variety.distinct_2,
+        "length_error": variety.length_error,
+        "utility": labels.utility,
+        "label_match": labels.label_match,
+        "novelty": variety.novelty,
+        "overlap_8": copies.overlap_8,
+        "exposure": copies.exposure,
     },
     "image": {
         "frechet_distance": frechet_distance,

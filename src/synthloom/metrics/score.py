@@ -56,14 +56,18 @@ class Score:
 class Context:
     """What a metric is told besides the data. One context serves one judgement: the same data all through.
 
-    `target` is the column to be predicted (None: find one), `columns` what the user says that columns are; `features`
-    maps images, uint8 [N, H, W] or [N, H, W, 3], to numbers [N, D] that they are compared by (None: learn to).
+    Of tables: `target` is the column to be predicted (None: find one), `columns` what the user says that columns are.
+    Of images: `features` maps uint8 [N, H, W] or [N, H, W, 3] to the numbers [N, D] that they are compared by (None:
+    learn to). Of texts: `reconstruction` is what a model made of the held-out ones, `canaries` are secrets planted
+    among the real ones.
     """
 
     seed: int = 0
     target: Hashable | None = None
     columns: Roles | None = None
     features: Callable[[NDArray[Any]], Any] | None = None
+    reconstruction: Any = None
+    canaries: Sequence[str] = ()
     _found: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def once(self, what: str, find: Callable[[], T]) -> T:

@@ -14,8 +14,9 @@ from typing import Any
 from synthloom.errors import FileError, UsageError
 from synthloom.evaluation import Scores
 from synthloom.files import atomic
-from synthloom.reporting import html, images, markdown
+from synthloom.reporting import html, images, markdown, texts
 from synthloom.reporting.facts import Fitted, gather
+from synthloom.sources import looks_like
 
 __all__ = ["FORMS", "GATHERERS", "Fitted", "form_of", "gather", "report"]
 
@@ -29,7 +30,7 @@ def _json(facts: Mapping[str, Any]) -> str:
 FORMS: dict[str, Form] = {".html": html.render, ".htm": html.render, ".md": markdown.render, ".json": _json}
 """Ending of a file -> from facts to its text."""
 
-GATHERERS: dict[str, Callable[..., dict[str, Any]]] = {"table": gather, "image": images.gather}
+GATHERERS: dict[str, Callable[..., dict[str, Any]]] = {"table": gather, "text": texts.gather, "image": images.gather}
 """Kind of data -> from data to facts."""
 
 
@@ -39,7 +40,7 @@ def report(
     path: Path | str,
     holdout: Any = None,
     *,
-    kind: str = "table",
+    kind: str | None = None,
     seed: int = 0,
     model: Fitted | None = None,
     scores: Scores | None = None,
@@ -50,10 +51,10 @@ def report(
     """Judge synthetic data and write what was found: a page (.html), Markdown (.md) or the bare facts (.json).
 
     The page is one file that needs no network. `kind`, `holdout` and `seed` are those of `evaluate`, as is what else
-    can be `asked` of the kind: `target` and `columns` of tables, `features` of images. With the `scores` that it found
-    for them nothing is judged twice. With the `model` that made the data, its training curves and settings are told
-    too. The shareable form, the default, shows no value that fewer than five real rows hold, and no real image. The
-    facts are returned.
+    can be `asked` of the kind: `target` and `columns` of tables, `reconstruction` and `canaries` of texts, `features`
+    of images. With the `scores` that it found for them nothing is judged twice. With the `model` that made the data,
+    its training curves and settings are told too. The shareable form, the default, shows no value that fewer than five
+    real rows hold, no real text and no real image. The facts are returned.
 
     >>> import tempfile
     >>> from synthloom.datasets import visits
@@ -63,6 +64,7 @@ def report(
     '<!doctype html>'
     """
     render = form_of(path)
+    kind = looks_like(real) if kind is None else kind
     if kind not in GATHERERS:
         raise UsageError(f"kind must be one of {', '.join(GATHERERS)}, however: kind={kind!r}")
     facts = GATHERERS[kind](

@@ -77,8 +77,8 @@ def usefulness(targets: Sequence[Mapping[str, Any]]) -> Markup:
             )
         y += _PITCH + 10
     named = ", ".join(f"{t['target']}: {t['value']:.3f} of {t['reference']:.3f}" for t in targets)
-    about = f"Bars start at chance. After training on synthetic rows, of real ones: {named}."
-    return drawing("What the synthetic rows are good for", about, WIDTH, y - 6, *parts)
+    about = f"Bars start at chance. After training on synthetic data, of real ones: {named}."
+    return drawing("What the synthetic data are good for", about, WIDTH, y - 6, *parts)
 
 
 def attacks(scores: Mapping[str, Mapping[str, Any]]) -> Markup | str:

@@ -15,7 +15,7 @@ import sklearn
 from synthloom import __version__
 from synthloom.codecs.columns import RARE
 from synthloom.evaluation import Scores, judge
-from synthloom.metrics import READERS, Context, Roles
+from synthloom.metrics import BASELINES, READERS, Context, Roles
 from synthloom.metrics.table.data import Table, plain
 from synthloom.reporting.marginals import marginal
 from synthloom.reporting.verdict import alarms, verdict
@@ -70,6 +70,9 @@ def gather(
     facts = {
         "synthloom": __version__,
         "kind": "table",
+        "things": "rows",
+        "parts": "columns",
+        "baseline": BASELINES["table"],
         "shareable": shareable,
         "seed": seed,
         "rows": {where: len(frame) for where, frame in data.items()},

@@ -165,7 +165,7 @@ def ladder(scores: Sequence[Mapping[str, Any]]) -> Markup | str:
     ]
     worst = min(climbed, key=lambda row: row[1])
     about = (
-        f"{len(climbed)} scores on the way from independent columns to held-out real rows. Least far: {worst[0]}, "
+        f"{len(climbed)} scores on the way from independent to held-out real data. Least far: {worst[0]}, "
         f"{100 * worst[1]:.0f} % of the way."
     )
     return drawing("How far the synthetic table has come", about, WIDTH, bottom + 4, *posts, *rows)

@@ -12,7 +12,7 @@ from synthloom.reporting import charts, figures
 
 __all__ = ["render"]
 
-_TEMPLATES = {"table": "report.html", "image": "images.html"}
+_TEMPLATES = {"table": "report.html", "text": "texts.html", "image": "images.html"}
 """Kind of data -> its page."""
 
 _MOST_COLUMNS = 60

@@ -60,6 +60,7 @@ def gather(
     facts = {
         "synthloom": __version__,
         "kind": "image",
+        "things": "images",
         "shareable": shareable,
         "seed": seed,
         "rows": rows,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from synthloom.reporting.html import error, interval, number
@@ -13,13 +13,13 @@ __all__ = ["render"]
 
 def render(facts: Mapping[str, Any]) -> str:
     """The report without its pictures."""
-    rows, things = facts["rows"], "images" if facts["kind"] == "image" else "rows"
+    rows, things = facts["rows"], facts["things"]
+    made = f"{rows['real']:,} real {things} they were made from"
     held = f" and {rows['holdout']:,} that were held out" if "holdout" in rows else "; none were held out"
     lines = [
         "# Synthetic data report",
         "",
-        f"{rows['synthetic']:,} synthetic {things}, judged beside {rows['real']:,} real {things} they were made from"
-        f"{held}.",
+        f"{rows['synthetic']:,} synthetic {things}, judged beside {made}{held}.",
         "",
         "## Verdict",
         "",
@@ -41,6 +41,15 @@ def render(facts: Mapping[str, Any]) -> str:
         "",
         *_table(["", "score", "synthetic", "held-out", "independent", "95 % interval", ""], scores),
     ]
+    lines += _OF_KIND[facts["kind"]](facts)
+    found = [[alarm["name"], alarm["word"], alarm["text"]] for alarm in facts["alarms"]]
+    lines += ["", "## Privacy: alarms, not proofs", "", *_table(["test", "result", "found"], found), "", "## About", ""]
+    lines += [f"- {text(note)}" for note in facts["notes"]]
+    lines.append(f"- Made by synthloom {facts['synthloom']}, seed {facts['seed']}.")
+    return "\n".join(lines) + "\n"
+
+
+def _of_tables(facts: Mapping[str, Any]) -> list[str]:
     columns = [
         [
             c["column"],
@@ -49,22 +58,29 @@ def render(facts: Mapping[str, Any]) -> str:
             f"{100 * c['missing']['real']:.1f} %",
             f"{100 * c['missing']['synthetic']:.1f} %",
         ]
-        for c in facts.get("columns", [])
+        for c in facts["columns"]
     ]
-    if columns:
-        head = ["column", "type", "distribution", "missing, real", "synthetic"]
-        lines += ["", "## Columns", "", *_table(head, columns)]
-    if facts.get("dependence") and facts["dependence"]["shifted"]:
+    lines = ["", "## Columns", "", *_table(["column", "type", "distribution", "missing, real", "synthetic"], columns)]
+    if facts["dependence"] and facts["dependence"]["shifted"]:
         pairs = [
             [", ".join(map(str, p["columns"])), f"{p['real']:.3f}", f"{p['synthetic']:.3f}"]
             for p in facts["dependence"]["shifted"]
         ]
         lines += ["", "## Dependence that is most off", "", *_table(["pair", "real", "synthetic"], pairs)]
-    found = [[alarm["name"], alarm["word"], alarm["text"]] for alarm in facts["alarms"]]
-    lines += ["", "## Privacy: alarms, not proofs", "", *_table(["test", "result", "found"], found), "", "## About", ""]
-    lines += [f"- {text(note)}" for note in facts["notes"]]
-    lines.append(f"- Made by synthloom {facts['synthloom']}, seed {facts['seed']}.")
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def _of_texts(facts: Mapping[str, Any]) -> list[str]:
+    samples = [f"1. {text(sample['text'])}" for sample in facts["samples"]]
+    return ["", "## The first synthetic texts, as they came", "", *samples]
+
+
+_OF_KIND: dict[str, Callable[[Mapping[str, Any]], list[str]]] = {
+    "table": _of_tables,
+    "text": _of_texts,
+    "image": lambda _: [],
+}
+"""Kind of data -> the lines that only it has."""
 
 
 def text(words: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from synthloom.evaluation import Scores
 from synthloom.metrics import Score
 
-__all__ = ["alarms", "of_copies", "summed", "verdict"]
+__all__ = ["alarm", "alarms", "of_copies", "privacy", "summed", "verdict"]
 
 _WORDS = {"good": "good", "fair": "fair", "poor": "poor", "unknown": "not tested"}
 _OF_PRIVACY = {"good": "no alarm", "fair": "traces", "alarm": "alarm", "unknown": "not tested"}
@@ -30,7 +30,8 @@ _GAP_LIMITS = 0.02, 0.05
 
 def verdict(scores: Scores) -> dict[str, Any]:
     """What scores of tables come to, `summed`."""
-    return summed({"likeness": _likeness(scores), "usefulness": _usefulness(scores), "privacy": _privacy(scores)})
+    found = {"likeness": _likeness(scores), "usefulness": _usefulness(scores), "privacy": privacy(alarms(scores))}
+    return summed(found)
 
 
 def summed(found: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
@@ -95,21 +96,21 @@ def _usefulness(scores: Scores) -> tuple[str, str]:
     return "poor", f"Models trained on them do much worse than on real rows: {what}, {numbers}."
 
 
-def _privacy(scores: Scores) -> tuple[str, str]:
-    found = alarms(scores)
-    ran = [alarm for alarm in found if alarm["level"] != "unknown"]
+def privacy(found: list[dict[str, str]], things: str = "rows") -> tuple[str, str]:
+    """What alarms come to; `things` is what the data are made of."""
+    ran = [one for one in found if one["level"] != "unknown"]
     if not ran:
-        return "unknown", f"Whether they give training rows away was not tested: {found[0]['text']}."
-    ringing = [alarm for alarm in ran if alarm["level"] == "alarm"]
+        return "unknown", f"Whether they give training {things} away was not tested: {found[0]['text']}."
+    ringing = [one for one in ran if one["level"] == "alarm"]
     if ringing:
         what = _some(ringing)
-        return "alarm", f"Alarm: the synthetic rows give training rows away, so do not share them: {what}."
-    noticed = [alarm for alarm in ran if alarm["level"] == "fair"]
+        return "alarm", f"Alarm: the synthetic {things} give training {things} away, so do not share them: {what}."
+    noticed = [one for one in ran if one["level"] == "fair"]
     if noticed:
         what = _some(noticed)
-        return "fair", f"Traces of training rows were noticed, short of an alarm: {what}."
+        return "fair", f"Traces of training {things} were noticed, short of an alarm: {what}."
     if len(ran) < len(found):
-        missing = next(alarm["text"] for alarm in found if alarm["level"] == "unknown")
+        missing = next(one["text"] for one in found if one["level"] == "unknown")
         return (
             "unknown",
             f"No alarm rang in {len(ran)} of {len(found)} privacy tests, the others could not run: {missing}.",
@@ -120,7 +121,7 @@ def _privacy(scores: Scores) -> tuple[str, str]:
 def _some(found: list[dict[str, str]]) -> str:
     """At most two of them in full: a sentence must have an end."""
     more = f"; and {len(found) - 2} more" if len(found) > 2 else ""
-    return "; ".join(alarm["text"] for alarm in found[:2]) + more
+    return "; ".join(one["text"] for one in found[:2]) + more
 
 
 def alarms(scores: Scores) -> list[dict[str, str]]:
@@ -134,11 +135,11 @@ def alarms(scores: Scores) -> list[dict[str, str]]:
     for name, (notice, ring) in _LIMITS.items():
         score = scores[name]
         if score.value is None or score.interval is None:
-            found.append(_alarm(name, "unknown", score.about.removeprefix("not available: ")))
+            found.append(alarm(name, "unknown", score.about.removeprefix("not available: ")))
             continue
         low = score.interval[0]
         level = "alarm" if low > ring else "fair" if low > notice else "good"
-        found.append(_alarm(name, level, f"{named[name]} {100 * score.value:.0f} times in 100, where 50 is chance"))
+        found.append(alarm(name, level, f"{named[name]} {100 * score.value:.0f} times in 100, where 50 is chance"))
     return [*found, _of_secrets(scores["attribute_inference"])]
 
 
@@ -147,12 +148,12 @@ def of_copies(
 ) -> dict[str, str]:
     """The alarm of a rate of copies, for `what`; `held` are those that are so by chance."""
     if score.value is None or score.interval is None:
-        return _alarm("copy_rate", "unknown", score.about.removeprefix("not available: "))
+        return alarm("copy_rate", "unknown", score.about.removeprefix("not available: "))
     text = f"{100 * score.value:.1f} % {what}"
     if score.reference is None:
-        return _alarm("copy_rate", "fair" if score.interval[0] > 0.05 else "good", text)
+        return alarm("copy_rate", "fair" if score.interval[0] > 0.05 else "good", text)
     beyond = score.interval[0] > 1.5 * score.reference + 0.005
-    return _alarm(
+    return alarm(
         "copy_rate",
         "alarm" if beyond else "good",
         f"{text}, as {100 * score.reference:.1f} % of {held} are by chance",
@@ -161,15 +162,16 @@ def of_copies(
 
 def _of_secrets(score: Score) -> dict[str, str]:
     if score.value is None or score.reference is None:
-        return _alarm("attribute_inference", "unknown", score.about.removeprefix("not available: "))
+        return alarm("attribute_inference", "unknown", score.about.removeprefix("not available: "))
     low, (notice, ring) = score.detail["gap_interval"][0], _GAP_LIMITS
     level = "alarm" if low > ring else "fair" if low > notice else "good"
     text = (
         f"{100 * score.value:.0f} % of the hidden cells of training records are guessed, and "
         f"{100 * score.reference:.0f} % of those of held-out ones"
     )
-    return _alarm("attribute_inference", level, text)
+    return alarm("attribute_inference", level, text)
 
 
-def _alarm(name: str, level: str, text: str) -> dict[str, str]:
+def alarm(name: str, level: str, text: str) -> dict[str, str]:
+    """What one attack found, and how its level is called."""
     return {"name": name, "level": level, "word": _OF_ALARMS[level], "text": text}

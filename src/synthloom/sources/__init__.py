@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from synthloom.sources.images import IMAGES, Images, images_of, read_images, take_images, write_images
 from synthloom.sources.pictures import Frame
 from synthloom.sources.tables import FORMATS, Format, chunks, read_table, take_rows, write_table
@@ -32,9 +34,11 @@ __all__ = [
     "chunks",
     "images_of",
     "kind_of",
+    "looks_like",
     "read_images",
     "read_table",
     "read_texts",
+    "take_texts",
     "texts_of",
     "write_images",
     "write_table",
@@ -79,3 +83,14 @@ def kind_of(path: Path | str) -> str:
         kind for file in files for kind, source in SOURCES.items() if file.name.lower().endswith(source.endings)
     )
     return found.most_common(1)[0][0] if found else "table"
+
+
+def looks_like(data: Any) -> str:
+    """The kind of data that something in memory looks like: strings are texts, arrays images, all else is a table.
+
+    >>> looks_like(["so it goes"])
+    'text'
+    """
+    if isinstance(data, Texts) or (isinstance(data, list) and all(isinstance(item, str) for item in data[:100])):
+        return "text"
+    return "image" if isinstance(data, np.ndarray | Images) else "table"

@@ -12,7 +12,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-__all__ = ["bleu", "runs", "self_bleu", "words_13a"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["bleu", "counts", "runs", "score", "self_bleu", "words_13a"]
 
 _ORDER = 4
 _CUTS = (
@@ -50,16 +53,19 @@ def bleu(texts: Sequence[str], references: Sequence[str]) -> float:
     >>> bleu(["the cat sat on the mat"], ["the cat sat on the mat"])
     1.0
     """
-    hits, total = [0] * _ORDER, [0] * _ORDER
-    length = reference_length = 0
+    return score(counts(texts, references).sum(axis=0))
+
+
+def counts(texts: Sequence[str], references: Sequence[str]) -> NDArray[np.float64]:
+    """What BLEU is made of, for each text [N, 10]: runs of one to four words that its reference has too, all its runs,
+    its length and that of its reference."""
+    rows = []
     for text, reference in zip(texts, references, strict=True):
         mine, theirs = words_13a(text), words_13a(reference)
-        length, reference_length = length + len(mine), reference_length + len(theirs)
-        for n in range(_ORDER):
-            found = Counter(runs(mine, n + 1))
-            hits[n] += (found & Counter(runs(theirs, n + 1))).total()
-            total[n] += found.total()
-    return _score(hits, total, length, reference_length)
+        found = [Counter(runs(mine, n + 1)) for n in range(_ORDER)]
+        hits = [(found[n] & Counter(runs(theirs, n + 1))).total() for n in range(_ORDER)]
+        rows.append([*hits, *(some.total() for some in found), len(mine), len(theirs)])
+    return np.array(rows, np.float64).reshape(-1, 2 * _ORDER + 2)
 
 
 def self_bleu(texts: Sequence[str]) -> float:
@@ -69,35 +75,37 @@ def self_bleu(texts: Sequence[str]) -> float:
     """
     words = [words_13a(text) for text in texts]
     lengths = Counter(map(len, words))
-    hits, total = [0] * _ORDER, [0] * _ORDER
-    reference_length = 0
+    sums = np.zeros(2 * _ORDER + 2)
     for n in range(_ORDER):
-        counts = [Counter(runs(text, n + 1)) for text in words]
+        each = [Counter(runs(text, n + 1)) for text in words]
         most: dict[tuple[str, ...], tuple[int, int]] = {}  # a run: how often the text has it that has it most, and next
-        for found in counts:
+        for found in each:
             for run, count in found.items():
                 first, second = most.get(run, (0, 0))
                 most[run] = (count, first) if count > first else (first, max(second, count))
-        for found in counts:
-            total[n] += found.total()
+        for found in each:
+            sums[_ORDER + n] += found.total()
             for run, count in found.items():
                 first, second = most[run]
-                hits[n] += min(count, second if count == first else first)
+                sums[n] += min(count, second if count == first else first)
     for text in words:  # the length nearest to its own among those of the others
         lengths[len(text)] -= 1
         others = [length for length, count in lengths.items() if count] or [0]
-        reference_length += min(others, key=lambda length: (abs(length - len(text)), length))
+        sums[-1] += min(others, key=lambda length: (abs(length - len(text)), length))
         lengths[len(text)] += 1
-    return _score(hits, total, sum(map(len, words)), reference_length)
+    sums[-2] = sum(map(len, words))
+    return score(sums)
 
 
-def _score(hits: list[int], total: list[int], length: int, reference_length: int) -> float:
-    if not length or not all(total):
+def score(sum_D: NDArray[np.float64]) -> float:
+    """BLEU from the sums of `counts`."""
+    hits, total, (length, reference_length) = sum_D[:_ORDER], sum_D[_ORDER:-2], sum_D[-2:]
+    if not length or not total.all():
         return 0.0
     smooth, logs = 1, 0.0
-    for hit, all_of_them in zip(hits, total, strict=True):
+    for hit, all_of_them in zip(hits.tolist(), total.tolist(), strict=True):
         if hit == 0:
             smooth *= 2
         logs += math.log((hit or 1 / smooth) / all_of_them) / _ORDER
-    brevity = min(0.0, 1 - reference_length / length)
+    brevity = min(0.0, 1 - float(reference_length / length))
     return math.exp(logs + brevity)
