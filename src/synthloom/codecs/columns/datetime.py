@@ -78,7 +78,7 @@ class DatetimeColumn(TicksColumn):
         return _find_format(cells.distinct, field) if cells.is_text else None
 
     @classmethod
-    def _read(cls, present: pd.Series, form: str) -> np.ndarray:
+    def read(cls, present: pd.Series, form: str) -> np.ndarray:
         if form == "dtype":
             if isinstance(present.dtype, pd.ArrowDtype):  # a timestamp, or a date, which has no unit
                 naive = pa.timestamp(getattr(present.dtype.pyarrow_dtype, "unit", "ms"))
