@@ -20,6 +20,7 @@ __all__ = [
     "evaluate",
     "load",
     "report",
+    "tune",
 ]
 
 __version__ = "0.1.0"
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from synthloom.evaluation import evaluate
     from synthloom.reporting import report
     from synthloom.synthesizers import ImageSynthesizer, TableSynthesizer, TextSynthesizer, load
+    from synthloom.tuning import tune
 
 _HOMES = {
     "ImageSynthesizer": "synthloom.synthesizers",
@@ -38,6 +40,7 @@ _HOMES = {
     "evaluate": "synthloom.evaluation",
     "load": "synthloom.synthesizers",
     "report": "synthloom.reporting",
+    "tune": "synthloom.tuning",
 }
 
 

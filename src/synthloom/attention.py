@@ -33,6 +33,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from synthloom import devices
 from synthloom.errors import UsageError
 
 __all__ = ["DenoisingAttention", "Memory", "Mixture", "attend", "denoise", "merge_heads", "split_heads"]
@@ -272,7 +273,8 @@ def _memory(key_BHNE: Tensor, value_BHNE: Tensor | None, c_BNC: Tensor, b_BN: Te
     key_BHNK = torch.cat([key_BHNE, rest_BHNC, b_BHN1], dim=3)
     # not projected, keys and values are one tensor, which halves what a decoding step has to read
     value_BHNK = key_BHNK if value_BHNE is None else torch.cat([value_BHNE, rest_BHNC, b_BHN1], dim=3)
-    mask_B11N = None if bool(mask_BN.all()) else mask_BN[:, None, None]
+    seen = devices.one_by_one(mask_BN) or not bool(mask_BN.all())
+    mask_B11N = mask_BN[:, None, None] if seen else None
     return Memory(key_BHNK, value_BHNK, mask_B11N, variances=c_BNC.shape[2])
 
 

@@ -14,7 +14,7 @@ from synthloom.errors import UsageError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["autocast", "free_memory", "pick", "threads", "usable_cores"]
+__all__ = ["autocast", "free_memory", "one_by_one", "pick", "threads", "usable_cores"]
 
 
 def pick(name: str = "auto") -> torch.device:
@@ -74,6 +74,16 @@ def autocast(device: torch.device) -> AbstractContextManager[object]:
     if device.type == "cuda" or (device.type == "cpu" and _has_amx()):
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()
+
+
+def one_by_one(tensor: torch.Tensor) -> bool:
+    """Whether items are being computed one by one, by `torch.func`, so that each has a gradient of its own.
+
+    Nobody can then look at a value, and kernels of our own, written for many items, step aside for plain ones.
+    """
+    import torch
+
+    return bool(torch._C._functorch.is_functorch_wrapped_tensor(tensor))
 
 
 def free_memory() -> int:

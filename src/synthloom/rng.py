@@ -1,11 +1,13 @@
 """The one door for randomness: the only file that seeds anything.
 
 A seed makes a call repeatable and leaves the caller's random streams as they were. No seed still gives fresh draws.
+What keeps a secret comes from the operating system: noise that a seed in the model file could make again hides nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["NO_CHANCE", "fresh_seed", "generator", "mix", "seeded"]
+__all__ = ["NO_CHANCE", "fresh_seed", "generator", "mix", "secret_normal", "secret_uniform", "seeded"]
 
 
 def fresh_seed() -> int:
@@ -44,6 +46,19 @@ def seeded(*parts: int | str) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(mix(*parts))
         yield
+
+
+def secret_uniform(count: int) -> np.ndarray:
+    """Even draws from (0, 1) that no seed repeats and no state of a generator gives away."""
+    bits = np.frombuffer(os.urandom(8 * count), np.uint64)
+    return np.asarray(((bits >> np.uint64(11)) + 0.5) * 2.0**-53)
+
+
+def secret_normal(count: int) -> np.ndarray:
+    """Standard normal draws of the same kind."""
+    import torch
+
+    return np.asarray(torch.special.ndtri(torch.from_numpy(secret_uniform(count))))
 
 
 class _NoChance(np.random.Generator):

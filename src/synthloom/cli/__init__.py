@@ -26,6 +26,7 @@ from synthloom.cli import (
     report,
     sample,
     score,
+    tune,
     vary,
 )
 from synthloom.errors import DataError, FileError, NotFittedError, SynthloomError, UsageError
@@ -45,6 +46,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "evaluate": evaluate.run,
     "report": report.run,
     "prepare": prepare.run,
+    "tune": tune.run,
     "info": info.run,
 }
 

@@ -25,5 +25,7 @@ def run(model: ModelPath) -> None:
             notice = info.get("notices", {}).get(name) if section != "knobs" else None
             heading = f"\n{section}\n" if name == next(iter(info[section])) else ""
             print(f"{heading}  {name:20} {value}" + (f"; {notice}" if notice else ""))
+    if "privacy" in info:
+        print(f"\nprivacy: {info['privacy']['statement']}")
     for note in info["notes"]:
         print(f"\nnote: {note}")

@@ -23,7 +23,7 @@ from synthloom.errors import DataError
 from synthloom.schema import Field, Name, Overrides, Schema, read_overrides
 from synthloom.spec import Block, Limit, TableBatch, TableSpec
 
-__all__ = ["TableCodec", "overwritten", "pack", "unpack"]
+__all__ = ["TableCodec", "check_frame", "overwritten", "pack", "plain_name", "unpack"]
 
 
 class TableCodec:
@@ -44,8 +44,8 @@ class TableCodec:
 
     def fit(self, df: pd.DataFrame) -> Self:
         """Detect what every column is and learn how to encode it."""
-        _check_frame(df, self.options)
-        names = [_plain_name(name) for name in df.columns]
+        check_frame(df, self.options)
+        names = [plain_name(name) for name in df.columns]
         said = read_overrides(self.schema, names, COLUMNS)
         fields, self.columns_ = [], list[Column]()
         for i, name in enumerate(names):
@@ -58,14 +58,14 @@ class TableCodec:
             fields.append(field)
             stream = rng.generator(self.seed, "fit", i)
             self.columns_.append(COLUMNS[field.type].fit(present, field, self.options, stream))
-        self.schema_ = Schema(tuple(fields), _plain_name(df.columns.name), _plain_name(df.index.name))
+        self.schema_ = Schema(tuple(fields), plain_name(df.columns.name), plain_name(df.index.name))
         self.leaders_ = _leaders(df)
         return self
 
     @property
     def spec(self) -> TableSpec:
         """What a network may know: one block per column that has anything to say."""
-        blocks = tuple(self._block(i) for i in self._spoken)
+        blocks = tuple(self._block(i) for i in self.spoken)
         return TableSpec(blocks, bounded=self.options.numbers == "gmm")
 
     @property
@@ -91,7 +91,7 @@ class TableCodec:
         """
         names = self._check_columns(df, partial)
         gaps = not partial if gaps is None else gaps
-        spoken = {i: k for k, i in enumerate(self._spoken)}
+        spoken = {i: k for k, i in enumerate(self.spoken)}
         shape = (len(df), len(spoken))
         choice, value, known = np.zeros(shape, np.int64), np.zeros(shape, np.float32), np.zeros(shape, bool)
         for i, name in enumerate(self.schema_.names):
@@ -113,7 +113,7 @@ class TableCodec:
         """
         choice, value = batch.choice_BC.cpu().numpy(), batch.value_BC.cpu().numpy()
         row = np.arange(start, start + len(choice))
-        place = {i: k for k, i in enumerate(self._spoken)}
+        place = {i: k for k, i in enumerate(self.spoken)}
         holes = {i: choice[:, k] == self.columns_[i].choices for i, k in place.items() if self._has_missing(i)}
         parts = []
         for i, (field, column) in enumerate(zip(self.schema_.fields, self.columns_, strict=True)):
@@ -176,7 +176,7 @@ class TableCodec:
         """A limit on what a column may say (None: nothing), and whether it may be missing, as limits of the network's
         columns: where columns are always missing together, the first of them says so."""
         i = self.schema_.names.index(name)
-        leader, place = self.leaders_[i], {i: k for k, i in enumerate(self._spoken)}
+        leader, place = self.leaders_[i], {i: k for k, i in enumerate(self.spoken)}
         if i in place and (own is not None or leader == i):
             limit = Limit.of(torch.zeros(1, self.columns_[i].choices, dtype=torch.bool)) if own is None else own
             yield place[i], self._with_gaps(i, limit, gaps)
@@ -187,11 +187,11 @@ class TableCodec:
     def place(self, name: Name) -> int | None:
         """Which of the network's columns it is, if any."""
         i = self.schema_.names.index(name)
-        return self._spoken.index(i) if i in self._spoken else None
+        return self.spoken.index(i) if i in self.spoken else None
 
     def name_at(self, c: int) -> Name:
         """What the network's column c is called."""
-        return self.schema_.names[self._spoken[c]]
+        return self.schema_.names[self.spoken[c]]
 
     def measured(self, frame: pd.DataFrame, names: Iterable[Name]) -> dict[Name, pd.Series]:
         """Raw columns as what cells are compared by: numbers, times, and otherwise themselves; gaps stay gaps."""
@@ -241,11 +241,11 @@ class TableCodec:
 
     def with_gaps(self, c: int, limit: Limit) -> Limit:
         """A limit of the values of the network's column c, by which it may also be missing."""
-        return self._with_gaps(self._spoken[c], limit, gaps=True)
+        return self._with_gaps(self.spoken[c], limit, gaps=True)
 
     def no_gaps(self) -> Iterator[tuple[int, Limit]]:
         """Limits under which nothing is missing."""
-        for k, i in enumerate(self._spoken):
+        for k, i in enumerate(self.spoken):
             if self._has_missing(i):
                 whole = torch.ones(1, self.columns_[i].choices, dtype=torch.bool)
                 yield k, self._with_gaps(i, Limit.of(whole), gaps=False)
@@ -269,7 +269,7 @@ class TableCodec:
         return dataclasses.replace(limit, open_BK=torch.cat([limit.open_BK, gap_BK], 1))
 
     @property
-    def _spoken(self) -> list[int]:
+    def spoken(self) -> list[int]:
         """The columns that leave something to say."""
         blocks = [self._block(i) for i in range(len(self.columns_))]
         return [i for i, block in enumerate(blocks) if block.choices > 1 or block.numbered]
@@ -321,7 +321,7 @@ def overwritten(cells: pd.Series, where: np.ndarray, values: pd.Series) -> pd.Se
     return column.astype(cells.dtype)
 
 
-def _check_frame(df: pd.DataFrame, options: Options) -> None:
+def check_frame(df: pd.DataFrame, options: Options) -> None:
     if isinstance(df.columns, pd.MultiIndex):
         raise DataError("column names must be plain, however: they are a MultiIndex; flatten them first")
     if df.shape[1] == 0:
@@ -339,7 +339,7 @@ def _refuse_doubles(df: pd.DataFrame) -> None:
         raise DataError(f"column names must be different, however: {twice[0]!r} stands there twice; rename one")
 
 
-def _plain_name(name: Any) -> Name:
+def plain_name(name: Any) -> Name:
     name = name.item() if isinstance(name, np.generic) else name
     if isinstance(name, (str, int, bool)) or name is None or (isinstance(name, float) and math.isfinite(name)):
         return name

@@ -255,7 +255,7 @@ class CellWriter(nn.Module):
         if self.any_order:
             own_B1 = torch.rand(B, 1, device=known_BC.device) < 0.5
             place_BC = torch.where(own_B1, place_BC, torch.rand(B, C, device=known_BC.device))
-        most = int(known_BC.sum(1).max()) if B else 0
+        most = C if devices.one_by_one(known_BC) else int(known_BC.sum(1).max()) if B else 0
         return (place_BC + 1.0 * ~known_BC).argsort(1), most
 
     def tokens(self, cell_BND: Tensor | None, order_BN: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from synthloom import devices
 from synthloom.likelihoods.limits import Choice, choose, choose_digits, truncated
 from synthloom.spec import Limit, Limits, TableBatch, TableSpec
 
@@ -102,8 +103,13 @@ class TableLikelihood:
     def log_prob(self, batch: TableBatch) -> Tensor:
         head = self.head
         digit_BD, known_BD = batch.spelled(head.spec)
-        place_DB = (digit_BD + head.start_D).T.contiguous()
-        nats_DB: Tensor = _Surprise.apply(self._all_logits(digit_BD), place_DB, head.start_D, head.digit_L)  # type: ignore[no-untyped-call]
+        logits_LB, place_DB = self._all_logits(digit_BD), (digit_BD + head.start_D).T.contiguous()
+        if devices.one_by_one(logits_LB):
+            odds_LB = logits_LB.clamp(-_CERTAIN, _CERTAIN)
+            totals = [odds_KB.logsumexp(0) for odds_KB in torch.split(odds_LB, head.bases)]
+            nats_DB = torch.stack(totals) - odds_LB.gather(0, place_DB)
+        else:
+            nats_DB = _Surprise.apply(logits_LB, place_DB, head.start_D, head.digit_L)  # type: ignore[no-untyped-call]
         score_BC = (batch.value_BC - self.mean_BC) / self.sigma_C
         nats_BC = 0.5 * score_BC.square() + self.sigma_C.log() + 0.5 * math.log(2 * math.pi)
         spoken_BC = batch.known_BC & (batch.choice_BC < head.numbered_C)

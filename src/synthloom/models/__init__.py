@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from synthloom.errors import UsageError
-from synthloom.models.base import Model, TableModel
+from synthloom.models.base import Among, Model, Range, TableModel
 from synthloom.models.image import ImageModel
 from synthloom.models.image_conv import ImageConv
 from synthloom.models.image_nvae import ImageNVAE
@@ -14,7 +14,7 @@ from synthloom.models.text_nvae import TextNVAE
 from synthloom.models.text_recurrent import TextGRU, TextLSTM
 from synthloom.models.text_transformer import VTP, VTS, VTV, TextTransformer
 
-__all__ = ["MODELS", "ImageModel", "Model", "TableModel", "TextModel", "find"]
+__all__ = ["MODELS", "Among", "ImageModel", "Model", "Range", "TableModel", "TextModel", "find"]
 
 MODELS: dict[tuple[str, str], type[Model]] = {
     ("table", "nvae"): TableNVAE,

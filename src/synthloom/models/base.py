@@ -6,6 +6,7 @@ from __future__ import annotations
 import difflib
 import re
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -16,7 +17,7 @@ from synthloom.spec import TableBatch
 from synthloom.training import Schedule, Settings
 from synthloom.vae import VAE
 
-__all__ = ["Model", "Seconds", "TableModel"]
+__all__ = ["Among", "Model", "Range", "Seconds", "TableModel", "seconds"]
 
 
 def _seconds(value: Any) -> Any:
@@ -26,11 +27,63 @@ def _seconds(value: Any) -> Any:
     return value
 
 
+def seconds(time: float | str) -> float:
+    """A time as people write it, in seconds.
+
+    >>> seconds("10m")
+    600.0
+    """
+    found = _seconds(time)
+    if not isinstance(found, float | int) or not found > 0:
+        raise UsageError(f'max_time must be seconds, or a time such as "90s", "10m" or "2h", however: {time!r}')
+    return float(found)
+
+
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
 
 
 _ENOUGH, _FEWEST, _MOST = 3600, 3, 300
 """Epochs are so many over the root of the number of items, within bounds: four times the data take twice the steps."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Between which values a knob is worth trying; stands beside the knob, in its annotation."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def suggest(self, trial: Any, name: str) -> None:
+        """Ask a trial of Optuna for a value."""
+        if isinstance(self.low, int):
+            trial.suggest_int(name, self.low, int(self.high), log=self.log)
+        else:
+            trial.suggest_float(name, self.low, self.high, log=self.log)
+
+    def write(self, value: Any) -> Any:
+        """A value as the trial keeps it; what lies outside moves to the nearer end."""
+        return type(self.low)(min(max(value, self.low), self.high))
+
+    def read(self, value: Any) -> Any:
+        """The inverse of `write`."""
+        return value
+
+
+@dataclass(frozen=True)
+class Among:
+    """The few values among which a knob is worth trying."""
+
+    values: tuple[Any, ...]
+
+    def suggest(self, trial: Any, name: str) -> None:
+        trial.suggest_categorical(name, [self.write(value) for value in self.values])
+
+    def write(self, value: Any) -> Any:
+        return repr(value)
+
+    def read(self, value: Any) -> Any:
+        return next(known for known in self.values if repr(known) == value)
 
 
 class Model(BaseModel, ABC):
@@ -40,12 +93,14 @@ class Model(BaseModel, ABC):
 
     kind: ClassVar[str]
     name: ClassVar[str]
+    private: ClassVar[dict[str, Any]] = {}
+    """What knobs are with epsilon, unless said."""
 
     epochs: int | None = Field(300, ge=1)
     """How often training goes through the data, at most; none: less often the more there are, 20 times 32,000 rows."""
-    batch_size: int = Field(500, ge=1)
+    batch_size: Annotated[int, Among((100, 250, 500, 1000))] = Field(500, ge=1)
     """Rows per step."""
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: Annotated[float, Range(2e-4, 5e-3, log=True)] = Field(1e-3, gt=0)
     """How far one step goes."""
     max_time: Seconds | None = None
     """Stop training after this long: seconds, or "90s", "10m", "2h"."""
@@ -113,6 +168,10 @@ class Model(BaseModel, ABC):
             ) from None
 
 
+_PRIVATE = {"validation": 0.0, "patience": None, "prior": "standard", "codec": "quantile"}
+"""What knobs must be with epsilon."""
+
+
 class TableModel(Model):
     """What models of tables share."""
 
@@ -124,6 +183,25 @@ class TableModel(Model):
     """Into how many cells of equal mass a number is cut at most (quantile codec)."""
     common: int | None = Field(None, ge=1)
     """A number that so many rows hold, and one row in a thousand, is a choice of its own; none: what fills a cell."""
+    epsilon: float | None = Field(None, gt=0, le=100)
+    """Budget of differential privacy for all that is learnt of the rows; none: no such promise."""
+    privacy_delta: float | None = Field(None, gt=0, lt=1)
+    """With epsilon, the chance that its promise fails; none: 1 / n^1.2 for n rows."""
+
+    @classmethod
+    def with_knobs(cls, knobs: dict[str, Any]) -> Self:
+        if knobs.get("epsilon") is None:
+            return super().with_knobs(knobs)
+        model = super().with_knobs(_PRIVATE | cls.private | knobs)
+        for knob, value in _PRIVATE.items():
+            if knob in knobs and knobs[knob] != value:
+                raise UsageError(
+                    f"with epsilon, {knob} must be {value!r}, because anything else would look at the rows beside the "
+                    f"account, however: {knob}={knobs[knob]!r}; leave it out"
+                )
+        if model.clip is None:
+            raise UsageError("with epsilon, clip must be how far a row may move the weights, however: clip=None")
+        return model
 
     def prepare(self, net: VAE, batch: TableBatch) -> None:
         for module in net.modules():

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from synthloom.attention import DenoisingAttention
 from synthloom.latents.nvib import NvibLatent
 from synthloom.likelihoods.cells import CellHead, CellLikelihood, CellWriter
-from synthloom.models.base import TableModel
+from synthloom.models.base import Among, Range, TableModel
 from synthloom.nets.cells import CellEncoder, CellReader
 from synthloom.nets.transformer import Decoder, Encoder
 from synthloom.spec import TableBatch, TableSpec
@@ -34,12 +34,22 @@ class TableNVAE(TableModel):
     """
 
     name: ClassVar[str] = "nvae"
+    private: ClassVar[dict[str, Any]] = {
+        "epochs": None,
+        "batch_size": 1024,
+        "learning_rate": 3e-3,
+        "clip": 1.0,
+        "cells": 16,
+        "rate": 0.0,
+        "width": 32,
+        "layers": 1,
+    }
 
     epochs: int | None = Field(None, ge=1)
     """How often training goes through the data, at most; none: less often the more there are, 20 times 32,000 rows."""
-    batch_size: int = Field(256, ge=1)
+    batch_size: Annotated[int, Among((128, 256, 512))] = Field(256, ge=1)
     """Rows per step."""
-    learning_rate: float = Field(2e-3, gt=0)
+    learning_rate: Annotated[float, Range(5e-4, 5e-3, log=True)] = Field(2e-3, gt=0)
     """How far one step goes at first; it falls along a cosine to nothing."""
     patience: int | None = Field(None, ge=1)
     """Stop when so many epochs have brought nothing better on the validation rows; none: never."""
@@ -49,15 +59,15 @@ class TableNVAE(TableModel):
     """What to draw codes from: the one that training pulls towards, or one that is fitted to the codes afterwards."""
     common: int | None = Field(20, ge=1)
     """A number that so many rows hold, and one row in a thousand, is a choice of its own; none: what fills a cell."""
-    rate: float = Field(2.5, ge=0)
+    rate: Annotated[float, Among((0.0, 1.0, 2.5, 5.0))] = Field(2.5, ge=0)
     """Nats that the code may carry of each row; 0: none, and rows come from the decoder alone."""
     size: int = Field(4, ge=1)
     """Numbers in each vector of the code."""
     delta: float = Field(0.5, ge=0)
     """How much weight the vectors are expected to have: the prior's pseudo-count for each."""
-    width: int = Field(128, ge=1)
+    width: Annotated[int, Among((64, 128, 192))] = Field(128, ge=1)
     """Width of encoder and decoder."""
-    layers: int = Field(2, ge=1)
+    layers: Annotated[int, Among((1, 2, 3))] = Field(2, ge=1)
     """Layers of encoder and decoder each."""
     heads: int = Field(2, ge=1)
     """Heads of each attention."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 from torch import nn
 
 from synthloom.latents.gaussian import GaussianLatent
 from synthloom.likelihoods.table import TableHead, TableLikelihood
-from synthloom.models.base import TableModel
+from synthloom.models.base import Among, Range, TableModel
 from synthloom.nets.mlp import mlp
 from synthloom.nets.rows import RowReader
 from synthloom.spec import TableBatch, TableSpec
@@ -18,6 +18,9 @@ from synthloom.training import Constant, Linear, Schedule, Settings
 from synthloom.vae import VAE
 
 __all__ = ["TVAE"]
+
+
+_WIDTHS = (64, 64), (128, 128), (256, 256)
 
 
 class TVAE(TableModel):
@@ -28,14 +31,24 @@ class TVAE(TableModel):
     """
 
     name: ClassVar[str] = "tvae"
+    private: ClassVar[dict[str, Any]] = {
+        "epochs": None,
+        "batch_size": 1024,
+        "learning_rate": 3e-3,
+        "clip": 1.0,
+        "cells": 16,
+        "embedding_dim": 32,
+        "compress_dims": (64,),
+        "decompress_dims": (64,),
+    }
 
-    embedding_dim: int = Field(128, ge=1)
+    embedding_dim: Annotated[int, Among((32, 64, 128))] = Field(128, ge=1)
     """Size of the latent vector."""
-    compress_dims: tuple[int, ...] = (128, 128)
+    compress_dims: Annotated[tuple[int, ...], Among(_WIDTHS)] = (128, 128)
     """Widths of the encoder's layers."""
-    decompress_dims: tuple[int, ...] = (128, 128)
+    decompress_dims: Annotated[tuple[int, ...], Among(_WIDTHS)] = (128, 128)
     """Widths of the decoder's layers."""
-    loss_factor: float = Field(1.4, gt=0)
+    loss_factor: Annotated[float, Range(1.0, 2.0)] = Field(1.4, gt=0)
     """How much more the reconstruction counts than the KL; 2 as published, but then draws of the prior fit worse."""
     l2scale: float = Field(1e-5, ge=0)
     """Weight decay."""

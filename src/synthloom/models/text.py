@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from synthloom.models.base import Model
+from synthloom.models.base import Among, Model, Range
 from synthloom.nets.text import Embedding, TextEncoder
 from synthloom.nets.transformer import Encoder
 from synthloom.spec import TextBatch, TextSpec
@@ -24,9 +24,9 @@ class TextModel(Model):
 
     epochs: int | None = Field(40, ge=1)
     """How often training goes through the texts, at most."""
-    batch_size: int = Field(128, ge=1)
+    batch_size: Annotated[int, Among((64, 128, 256))] = Field(128, ge=1)
     """Texts per step."""
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: Annotated[float, Range(3e-4, 3e-3, log=True)] = Field(1e-3, gt=0)
     """How far the first steps go; later ones go less far, along a cosine down to nothing."""
     patience: int | None = Field(None, ge=1)
     """Stop when so many epochs have brought nothing better on the validation texts; none: never."""
@@ -49,15 +49,15 @@ class TextModel(Model):
     """Pieces of a text, its end among them; longer texts are cut into passages, after a sentence if they can be."""
     sentences: bool = False
     """Cut texts into sentences."""
-    width: int = Field(256, ge=1)
+    width: Annotated[int, Among((128, 256, 384))] = Field(256, ge=1)
     """Width of the network."""
-    layers: int = Field(2, ge=1)
+    layers: Annotated[int, Among((1, 2, 3))] = Field(2, ge=1)
     """Layers of the encoder, and of the decoder."""
-    dropout: float = Field(0.1, ge=0, lt=1)
+    dropout: Annotated[float, Range(0.0, 0.3)] = Field(0.1, ge=0, lt=1)
     """Share of what a layer has to say that is dropped while training."""
     word_dropout: float = Field(0.3, ge=0, le=1)
     """Share of the words already written that the decoder is not shown; falls to 0 over the course of training."""
-    rate: float = Field(3.0, gt=0)
+    rate: Annotated[float, Range(0.5, 6.0, log=True)] = Field(3.0, gt=0)
     """What the code of a text may say of it, in nats per piece."""
     warmup: float = Field(0.3, ge=0, le=1)
     """Share of training in which the network is all but a plain autoencoder."""

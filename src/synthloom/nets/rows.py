@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from synthloom import devices
 from synthloom.spec import TableBatch, TableSpec
 
 __all__ = ["RowReader"]
@@ -45,7 +46,10 @@ class RowReader(nn.Module):
         digit_BD, known_BD = batch.spelled(self.spec)
         # the slot after a column's last is the one for cells that are not known
         slot_BD = torch.where(known_BD, digit_BD, self.base_D).add_(self.start_D)
-        features_BW: Tensor = _Sum.apply(self.choice.weight, slot_BD)  # type: ignore[no-untyped-call]
+        if devices.one_by_one(slot_BD):
+            features_BW: Tensor = F.embedding(slot_BD, self.choice.weight).sum(1)
+        else:
+            features_BW = _Sum.apply(self.choice.weight, slot_BD)  # type: ignore[no-untyped-call]
         with torch.autocast(features_BW.device.type, enabled=False):  # a product this thin gains nothing from bfloat16
             return torch.addmm(features_BW, batch.value_BC * batch.known_BC, self.value.weight.T)
 

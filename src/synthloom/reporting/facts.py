@@ -152,6 +152,7 @@ def of_model(model: Fitted) -> dict[str, Any]:
     return {
         "settings": {key: info[key] for key in kept if key in info},
         "knobs": {key: value for key, value in info.get("knobs", {}).items() if key not in _HIDDEN_KNOBS},
+        "guarantee": info.get("privacy", {}).get("statement"),
         "health": list(info.get("notes", [])),
         "notices": dict(info.get("notices", {})),
         "curves": curves,

@@ -43,7 +43,10 @@ def render(facts: Mapping[str, Any]) -> str:
     ]
     lines += _OF_KIND[facts["kind"]](facts)
     found = [[alarm["name"], alarm["word"], alarm["text"]] for alarm in facts["alarms"]]
-    lines += ["", "## Privacy: alarms, not proofs", "", *_table(["test", "result", "found"], found), "", "## About", ""]
+    lines += ["", "## Privacy: alarms, not proofs", "", *_table(["test", "result", "found"], found)]
+    if facts["model"] and facts["model"]["guarantee"]:
+        lines += ["", f"{text(facts['model']['guarantee'])} The scores are not covered by it."]
+    lines += ["", "## About", ""]
     lines += [f"- {text(note)}" for note in facts["notes"]]
     lines.append(f"- Made by synthloom {facts['synthloom']}, seed {facts['seed']}.")
     return "\n".join(lines) + "\n"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
@@ -18,19 +18,30 @@ from synthloom.latents.nvib import NvibPosterior
 from synthloom.models import Model, find
 from synthloom.priors import PRIORS
 from synthloom.sources import SOURCES, Source
-from synthloom.training import Interrupted, Tracker
+from synthloom.training import Interrupted, Private, Tracker
 from synthloom.vae import VAE
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Synthesizer"]
+__all__ = ["Lesson", "Synthesizer"]
 
 Items = TypeVar("Items")
 """What people hold: a data frame, texts, an array of images."""
 
 _MOST_HELD = 2048
 """Items kept aside for validation, at most: epochs are told apart on the same items, which takes few."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a model learns from: the encoded items, the seed of what chance there is in that, and on which terms."""
+
+    items: Any
+    seed: int
+    private: Private | None = None
+    told: Callable[[], dict[str, Any]] = dict
+    """What `info_` says of these terms, once training is over."""
 
 
 class Synthesizer(ABC, Generic[Items]):
@@ -72,9 +83,10 @@ class Synthesizer(ABC, Generic[Items]):
         checkpoint = Path(checkpoint) if checkpoint is not None else None
         if resume and self.seed is None and checkpoint is not None and checkpoint.exists():
             seed = training.checkpoint_seed(checkpoint)
-        batch = self._learn_codec(data, seed)
+        lesson = self._lesson(data, seed, checkpoint if resume else None)
+        batch, private = lesson.items, lesson.private
         self._refuse_too_large(batch)
-        settings = self.model.settings(seed, len(batch))
+        settings = self.model.settings(lesson.seed, len(batch) if private is None else private.rows)
         if settings.max_time and PRIORS[self.model.prior]:
             settings = replace(settings, max_time=0.8 * settings.max_time)
         with rng.seeded(seed, "network"):
@@ -82,7 +94,8 @@ class Synthesizer(ABC, Generic[Items]):
         count = min(round(self.model.validation * len(batch)), _MOST_HELD) if len(batch) >= 50 else 0
         order = torch.from_numpy(rng.generator(seed, "validation").permutation(len(batch)))
         held, kept = order[:count].sort().values, order[count:].sort().values
-        self.model.prepare(net, batch.take(kept))
+        shown = batch.take(kept) if private is None else private.stand_in
+        self.model.prepare(net, shown)
         interrupted = None
         try:
             history = training.train(
@@ -90,7 +103,8 @@ class Synthesizer(ABC, Generic[Items]):
                 batch.take(kept),
                 batch.take(held) if count else None,
                 settings,
-                self.model.schedule_for(batch.take(kept)),
+                self.model.schedule_for(shown),
+                private=private,
                 checkpoint=checkpoint,
                 checkpoint_seconds=checkpoint_seconds,
                 resume=resume,
@@ -101,23 +115,25 @@ class Synthesizer(ABC, Generic[Items]):
             interrupted, history = signal, signal.history
         self.net_ = net.eval()
         self._history = history
-        self._fit_prior(batch, seed)
+        shown = batch if private is None else private.stand_in
+        self._fit_prior(shown, seed)
         with torch.no_grad(), rng.seeded(seed, "finish"):
-            self.model.finish(net, batch.to(self.device))
+            self.model.finish(net, shown.to(self.device))
         self.info_: dict[str, Any] = {
             "kind": self.kind,
             "model": self.model.name,
             "knobs": self.model.model_dump(mode="json"),
             "seed": seed,
-            "items": len(batch),
+            "items": len(shown),
             "parameters": sum(p.numel() for p in net.parameters()),
             "threads": history.threads,
             "synthloom": __version__,
             "torch": torch.__version__,
             "best_epoch": history.best_epoch,
             "stopped": history.stopped,
-            "notes": [*history.notes, *self._examine(batch, seed)],
-        } | self._codec_info()
+            "notes": [*history.notes, *(self._examine(batch, seed) if private is None else [])],
+        }
+        self.info_ |= self._codec_info() | lesson.told()
         self._checkpoint = checkpoint
         if interrupted is not None:
             raise interrupted
@@ -260,6 +276,10 @@ class Synthesizer(ABC, Generic[Items]):
         of data can be asked for."""
 
     @abstractmethod
+    def sample(self, *args: Any, **kwargs: Any) -> Items:
+        """All the parts of `stream` together."""
+
+    @abstractmethod
     def _items(self, data: Any) -> Items:
         """Items from whatever may stand for them: many, one, a path."""
 
@@ -282,6 +302,10 @@ class Synthesizer(ABC, Generic[Items]):
     @abstractmethod
     def _learn_codec(self, data: Any, seed: int) -> Any:
         """Fit the codec and encode the data with it."""
+
+    def _lesson(self, data: Any, seed: int, resumed: Path | None) -> Lesson:
+        """What to learn from, and how; going on from a checkpoint if there is one."""
+        return Lesson(self._learn_codec(data, seed), seed)
 
     @abstractmethod
     def _codec_info(self) -> dict[str, Any]:

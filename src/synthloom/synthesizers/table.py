@@ -20,8 +20,9 @@ from synthloom.likelihoods import RowLikelihood
 from synthloom.models import TableModel
 from synthloom.schema import Overrides, Schema
 from synthloom.spec import TableBatch, TableSpec
-from synthloom.synthesizers.base import Synthesizer
+from synthloom.synthesizers.base import Lesson, Synthesizer
 from synthloom.synthesizers.given import draw_given
+from synthloom.synthesizers.private import private_lesson
 
 __all__ = ["TableSynthesizer"]
 
@@ -291,15 +292,30 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
         return frame
 
     def _learn_codec(self, data: Any, seed: int) -> TableBatch:
-        model = self.model
-        options = Options(protect=model.protect, numbers=model.codec, cells=model.cells, common=model.common)
         df = _as_frame(data)
-        self.codec_ = TableCodec(options, self.schema, rng.mix(seed, "codec")).fit(df)
-        if not self.codec_.spec.blocks:
-            raise DataError("some column must be worth learning, however: all are constant, identifiers or text")
+        self.codec_ = TableCodec(self._options, self.schema, rng.mix(seed, "codec")).fit(df)
+        self._refuse_nothing()
         self.rules_ = Rules(self.codec_, self.rules)
         self._broken_rules = self.rules_.learn(df)
         return self.codec_.encode(df)
+
+    def _lesson(self, data: Any, seed: int, resumed: Path | None) -> Lesson:
+        if self.model.epsilon is None:
+            return super()._lesson(data, seed, resumed)
+        self.codec_, lesson = private_lesson(_as_frame(data), self.schema, self._options, self.model, seed, resumed)
+        self._refuse_nothing()
+        self.rules_ = Rules(self.codec_, self.rules)
+        self._broken_rules = self.rules_.trust()
+        return lesson
+
+    @property
+    def _options(self) -> Options:
+        model = self.model
+        return Options(protect=model.protect, numbers=model.codec, cells=model.cells, common=model.common)
+
+    def _refuse_nothing(self) -> None:
+        if not self.codec_.spec.blocks:
+            raise DataError("some column must be worth learning, however: all are constant, identifiers or text")
 
     def _examine(self, batch: Any, seed: int) -> list[str]:
         return [*self._broken_rules, *super()._examine(batch, seed)]

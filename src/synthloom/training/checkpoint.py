@@ -21,6 +21,7 @@ from synthloom.spec import Batch
 
 __all__ = [
     "State",
+    "checkpoint_memo",
     "checkpoint_seed",
     "copies",
     "data_print",
@@ -71,7 +72,16 @@ def read(path: Path, prints: Mapping[str, Any]) -> State:
 
 def checkpoint_seed(path: Path) -> int:
     """The seed of the training that wrote this checkpoint, for one who let it be drawn and now wants to go on."""
-    return int(_open(path).documents["prints"]["settings"]["seed"])
+    settings = _open(path).documents["prints"]["settings"]
+    return int(settings.get("memo", settings)["seed"])
+
+
+def checkpoint_memo(path: Path) -> dict[str, Any]:
+    """What whoever began a private training left with its checkpoint, to be gone on with."""
+    settings = _open(path).documents["prints"]["settings"]
+    if "memo" not in settings:
+        raise ModelFileError(f"{path} must be of a training with epsilon, however: it had none; train anew")
+    return dict(settings["memo"])
 
 
 def _open(path: Path) -> archive.Archive:
@@ -90,7 +100,7 @@ def _differences(old: Any, new: Any, name: str = "") -> Iterable[str]:
 
 
 def _or_none(value: Any) -> str:
-    return "none" if value is None else str(value)
+    return "none" if value is None else "something" if isinstance(value, Mapping) else str(value)
 
 
 # -- what tells one training from another ---------------------------------------------------------------------------

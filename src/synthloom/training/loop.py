@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -31,7 +31,10 @@ from synthloom.training.schedules import Schedule
 from synthloom.training.tracking import Progress, Tracker, tracking
 from synthloom.vae import VAE
 
-__all__ = ["History", "Interrupted", "Settings", "train"]
+if TYPE_CHECKING:
+    from synthloom.training.private import Private
+
+__all__ = ["History", "Interrupted", "Run", "Settings", "train"]
 
 _READ = 10
 """Steps between two looks at the running means: on a GPU each look waits for the device."""
@@ -113,6 +116,7 @@ def train(
     settings: Settings,
     schedule: Schedule,
     *,
+    private: Private | None = None,
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 30.0,
     resume: bool = False,
@@ -123,7 +127,8 @@ def train(
 
     With a `checkpoint` path the run is on disk every `checkpoint_seconds` (0: at every step), and `resume` goes on from
     there if the file exists, to the same bytes. `progress` shows a bar; None does so where standard error is a
-    terminal. Randomness is drawn from `settings.seed` alone, and the caller's stream is left as it was.
+    terminal. Randomness is drawn from `settings.seed` alone, and the caller's stream is left as it was. With `private`
+    the items are learnt under differential privacy, on noise that no seed repeats.
     """
     if len(data) == 0:
         raise UsageError("training needs at least one item, however: there is none")
@@ -133,7 +138,7 @@ def train(
     vae.to(device)
     parameters = sum(parameter.numel() for parameter in vae.parameters())
     with devices.threads(settings.threads, parameters) as threads, rng.seeded(settings.seed, "training"):
-        run = _Run(
+        run = (Run if private is None else private.run)(
             vae,
             data,
             validation if validation is not None and len(validation) else None,
@@ -157,6 +162,7 @@ class _Course:
     epoch: int = 0  # finished
     batch: int = 0  # finished, of this epoch
     step: int = 0
+    taken: int = 0  # steps, those that were rolled back among them
     seconds: float = 0.0
     strikes: int = 0
     pieces: int = 1  # into how many a batch is cut so that it fits into memory
@@ -178,7 +184,7 @@ class _NotFiniteError(Exception):
     """Loss or gradients are infinite or not a number."""
 
 
-class _Run:
+class Run:
     """One training, from `begin` to `go`'s return."""
 
     def __init__(
@@ -198,6 +204,7 @@ class _Run:
         self.optimizer = torch.optim.AdamW(
             self.parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
+        self.shown = data  # what may be looked at beside taking steps
         self.steps_per_epoch = -(-len(data) // settings.batch_size)
         self.course = _Course(machine=machine)
         self.recent: dict[str, Tensor] = {}  # like course.recent, on the device
@@ -213,7 +220,7 @@ class _Run:
         # how long training may take is no part of what it is
         lasting = {k: v for k, v in asdict(self.settings).items() if k not in ("epochs", "max_time")}
         self.prints = {
-            "settings": lasting | {"schedule": repr(self.schedule)},
+            "settings": lasting | {"schedule": repr(self.schedule)} | self._terms(),
             "data": on_disk.data_print(self.data),
             "validation": on_disk.data_print(self.validation),
             "network": on_disk.network_print(self.vae),
@@ -228,8 +235,8 @@ class _Run:
                 self._say(f"resumed where the bytes may come out differently: on {now}, after {before}")
                 self.course.machine = machine
         else:
-            first = torch.arange(min(len(self.data), self.settings.batch_size))
-            self.course.means = self._within_memory(lambda: self._measure(self.data.take(first)))
+            first = torch.arange(min(len(self.shown), self.settings.batch_size))
+            self.course.means = self._within_memory(lambda: self._measure(self.shown.take(first)))
             self.good = self._proven(self._note())  # as good as there is, until the first step
             if checkpoint is not None:
                 on_disk.write(checkpoint, self.good, self.prints)  # a path that cannot be written shows itself now
@@ -321,8 +328,7 @@ class _Run:
         note = self._note() if keep or write else None
         course.weights = self.schedule.weights(self.progress, _nats(course.means))
         self.vae.progress = self.progress
-        index = self._indices()[course.batch]
-        sums = self._within_memory(lambda: self._gradients(index))
+        sums, items = self._within_memory(self._gradients)
         norm = get_total_norm([parameter.grad for parameter in self.parameters if parameter.grad is not None])
         # the CPU can be asked at every step; a GPU is not waited for until it matters
         if (note or self.device.type == "cpu") and not math.isfinite(sums["loss"] + norm):
@@ -332,15 +338,15 @@ class _Run:
             self.good = state if keep else self.good
             if write:
                 self._write(state)
-        if self.settings.clip is not None:
-            clip_grads_with_norm_(self.parameters, self.settings.clip, norm)
+        self._limit(norm)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate
         self.optimizer.step()
         self.recent = {name: total + self.recent.get(name, 0.0) for name, total in sums.items()}
-        course.recent_items += len(index)
+        course.recent_items += items
         course.batch += 1
         course.step += 1
+        course.taken += 1
         if course.step % _READ == 0:
             self._look()
         for tracker in self.trackers:
@@ -365,8 +371,18 @@ class _Run:
             self._order = (epoch, steps)
         return self._order[1]
 
-    def _gradients(self, index: Tensor) -> dict[str, Tensor]:
-        """Gradients of the mean loss over the items at `index`; returns the sums of loss and parts over them."""
+    def _terms(self) -> dict[str, Any]:
+        """What else tells this training from another."""
+        return {}
+
+    def _limit(self, norm: Tensor) -> None:
+        """Follow long gradients only so far."""
+        if self.settings.clip is not None:
+            clip_grads_with_norm_(self.parameters, self.settings.clip, norm)
+
+    def _gradients(self) -> tuple[dict[str, Tensor], int]:
+        """Gradients of the mean loss over this step's items; the sums of loss and parts over them, and how many."""
+        index = self._indices()[self.course.batch]
         self.optimizer.zero_grad(set_to_none=True)
         sums: dict[str, Tensor] = {}
         for piece in index.tensor_split(min(self.course.pieces, len(index))):
@@ -375,7 +391,7 @@ class _Run:
             (loss * (len(piece) / len(index))).backward()  # type: ignore[no-untyped-call]
             found = {"loss": loss.detach() * len(piece)} | {k: part_B.detach().sum() for k, part_B in parts.items()}
             sums = {name: total + sums.get(name, 0.0) for name, total in found.items()}
-        return sums
+        return sums, len(index)
 
     def _parts(self, items: Batch) -> dict[str, Tensor]:
         with devices.autocast(self.device):
@@ -501,7 +517,12 @@ class _Run:
             )
         self._restore(self.good)
         self.course = replace(
-            self.course, strikes=gone.strikes + 1, pieces=gone.pieces, seconds=gone.seconds, notes=gone.notes
+            self.course,
+            strikes=gone.strikes + 1,
+            taken=gone.taken,
+            pieces=gone.pieces,
+            seconds=gone.seconds,
+            notes=gone.notes,
         )
         self._say(
             f"loss or gradients were not finite at step {gone.step}: went back to step {self.course.step} and halved "

@@ -15,7 +15,7 @@ from synthloom.errors import DataError
 from synthloom.schema import Field
 from synthloom.spec import Limit
 
-__all__ = ["OTHER", "CategoryColumn", "is_plain"]
+__all__ = ["OTHER", "CategoryColumn", "factorize", "is_plain", "key_of", "levels_of", "value_of"]
 
 OTHER = "<other>"
 """What stands in a column of text for the values that too few rows hold."""
@@ -44,7 +44,7 @@ class CategoryColumn(Column):
 
     @classmethod
     def fit(cls, present: pd.Series, field: Field, options: Options, rng: np.random.Generator) -> Self:
-        code, keys = _factorize(present)
+        code, keys = factorize(present)
         counts = np.bincount(code, minlength=len(keys)).tolist()
         ranked = sorted(range(len(keys)), key=lambda i: (-counts[i], keys[i]))
         kept = [keys[i] for i in ranked if counts[i] >= options.fewest]
@@ -54,22 +54,22 @@ class CategoryColumn(Column):
                 f"some value of column {field.name!r} must be held by at least {options.fewest} rows to be given out, "
                 f"however: none is; call it a number or an identifier, or set protect=False"
             )
-        levels = _levels(present.dtype, kept, hide=bool(rare)) if field.dtype == "category" else None
+        levels = levels_of(present.dtype, kept, hide=bool(rare)) if field.dtype == "category" else None
         other = holds_text(field.dtype) and bool(rare)
-        return cls([_value(key) for key in kept], other, len(rare), sum(counts[i] for i in rare), levels)
+        return cls([value_of(key) for key in kept], other, len(rare), sum(counts[i] for i in rare), levels)
 
     @property
     def choices(self) -> int:
         return len(self.values) + self.other
 
     def encode(self, present: pd.Series, rng: np.random.Generator, *, strict: bool) -> Encoded:
-        code, keys = _factorize(present)
-        exact = {_key(value): i for i, value in enumerate(self.values)}
+        code, keys = factorize(present)
+        exact = {key_of(value): i for i, value in enumerate(self.values)}
         place = np.array([exact.get(key, -1) for key in keys], np.int64)
         strange = np.flatnonzero(place < 0).tolist()
         if strange:  # 3 is also found as 3.0, which it becomes beside a gap, and as "3", which it is on a command line
             loose = {_text(value): i for i, value in reversed(list(enumerate(self.values)))}
-            place[strange] = [loose.get(_text(_value(keys[i])), -1) for i in strange]
+            place[strange] = [loose.get(_text(value_of(keys[i])), -1) for i in strange]
         choice = place[code]
         if strict and (choice < 0).any():
             shown = ", ".join(map(repr, self.values[:8])) + (", ..." if len(self.values) > 8 else "")
@@ -86,8 +86,8 @@ class CategoryColumn(Column):
             return table[choice]
         shown = np.array(self.levels["values"], dtype=object)
         categories = pd.Index(cast(shown, np.zeros(len(shown), bool), self.levels["dtype"]))
-        place = {_key(level): i for i, level in enumerate(self.levels["values"])}
-        code = np.array([place.get(_key(entry), -1) for entry in table], np.int64)
+        place = {key_of(level): i for i, level in enumerate(self.levels["values"])}
+        code = np.array([place.get(key_of(entry), -1) for entry in table], np.int64)
         return pd.Categorical.from_codes(code[choice], categories=categories, ordered=self.levels["ordered"])
 
     def between(self, low: pd.Series, high: pd.Series, *, beyond: bool = False) -> Limit:
@@ -130,38 +130,38 @@ class CategoryColumn(Column):
 
     def state(self) -> dict[str, Any]:
         """Values as keys, because JSON has no infinity."""
-        levels = self.levels and self.levels | {"values": [_key(value) for value in self.levels["values"]]}
-        return super().state() | {"values": [_key(value) for value in self.values], "levels": levels}
+        levels = self.levels and self.levels | {"values": [key_of(value) for value in self.levels["values"]]}
+        return super().state() | {"values": [key_of(value) for value in self.values], "levels": levels}
 
     @classmethod
     def load(cls, state: dict[str, Any]) -> Self:
-        levels = state["levels"] and state["levels"] | {"values": [_value(key) for key in state["levels"]["values"]]}
-        return cls(**state | {"values": [_value(key) for key in state["values"]], "levels": levels})
+        levels = state["levels"] and state["levels"] | {"values": [value_of(key) for key in state["levels"]["values"]]}
+        return cls(**state | {"values": [value_of(key) for key in state["values"]], "levels": levels})
 
 
-def _levels(dtype: pd.CategoricalDtype, kept: list[str], hide: bool) -> dict[str, Any]:
+def levels_of(dtype: pd.CategoricalDtype, kept: list[str], hide: bool) -> dict[str, Any]:
     """The levels in their order. Those that no row holds stay too, unless others had to be hidden for being rare.
 
     Unheld levels are a scale's ("strongly agree") or the names of people who were filtered out, and a column that has
     rare levels looks like the latter.
     """
     shown = set(kept)
-    values = [_value(key) for level in dtype.categories if (key := _key(level)) in shown or not hide]
+    values = [value_of(key) for level in dtype.categories if (key := key_of(level)) in shown or not hide]
     return {"values": values, "ordered": bool(dtype.ordered), "dtype": dtype_name(dtype.categories.dtype)}
 
 
-def _factorize(present: pd.Series) -> tuple[np.ndarray, list[str]]:
+def factorize(present: pd.Series) -> tuple[np.ndarray, list[str]]:
     """Which distinct value each cell holds, and the keys of the distinct values."""
     if present.dtype != object and getattr(present.dtype, "storage", "") != "python":
         code, distinct = pd.factorize(present)
     elif set(map(type, cells := present.tolist())) - {str}:
-        return tell_apart(map(_key, cells))  # 1, 1.0 and True are equal, and not the same
+        return tell_apart(map(key_of, cells))  # 1, 1.0 and True are equal, and not the same
     else:
         code, distinct = tell_apart(cells)
-    return code.astype(np.int64), [_key(value) for value in distinct]
+    return code.astype(np.int64), [key_of(value) for value in distinct]
 
 
-def _key(value: Any) -> str:
+def key_of(value: Any) -> str:
     """A value as text that tells 1, 1.0, True and "1" apart."""
     if isinstance(value, str):
         return "s" + value
@@ -174,7 +174,7 @@ def _key(value: Any) -> str:
     return f"o{value}"  # too rare to be given out, whatever it is
 
 
-def _value(key: str) -> Any:
+def value_of(key: str) -> Any:
     kind, text = key[0], key[1:]
     if kind == "b":
         return text == "True"

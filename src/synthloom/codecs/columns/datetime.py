@@ -78,7 +78,7 @@ class DatetimeColumn(TicksColumn):
         return _find_format(cells.distinct, field) if cells.is_text else None
 
     @classmethod
-    def _read(cls, present: pd.Series, form: str) -> np.ndarray:
+    def read(cls, present: pd.Series, form: str) -> np.ndarray:
         if form == "dtype":
             if isinstance(present.dtype, pd.ArrowDtype):  # a timestamp, or a date, which has no unit
                 naive = pa.timestamp(getattr(present.dtype.pyarrow_dtype, "unit", "ms"))
@@ -111,7 +111,7 @@ class DatetimeColumn(TicksColumn):
             end = dt.time.fromisoformat(end)
         elif isinstance(end, str) and self.form in ("date", "datetime", "Timestamp"):
             end = pd.Timestamp(end)
-        return self._read(pd.Series([end], dtype=object), self.form)[0]
+        return self.read(pd.Series([end], dtype=object), self.form)[0]
 
     def _write(self, ticks: np.ndarray) -> np.ndarray:
         stamps = ticks.view(f"datetime64[{self.unit}]")

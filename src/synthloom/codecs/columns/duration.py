@@ -34,7 +34,7 @@ class DurationColumn(TicksColumn):
         return None
 
     @classmethod
-    def _read(cls, present: pd.Series, form: str) -> np.ndarray:
+    def read(cls, present: pd.Series, form: str) -> np.ndarray:
         if isinstance(present.dtype, pd.ArrowDtype):
             return np.asarray(pa.chunked_array(pa.array(present.array)).to_numpy())
         if form == "timedelta" and present.dtype == object:  # spans of more than 292 years among them

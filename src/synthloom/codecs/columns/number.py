@@ -17,7 +17,7 @@ from synthloom.errors import DataError, UsageError
 from synthloom.schema import Field
 from synthloom.spec import Limit
 
-__all__ = ["NumberColumn", "is_written_number"]
+__all__ = ["NumberColumn", "is_written_number", "split"]
 
 _EXACT = 2.0**53
 """The largest whole number up to which float64 knows every one."""
@@ -55,7 +55,7 @@ class NumberColumn(Column):
             raise UsageError(f"decimals of column {field.name!r} must be a whole number or None, however: {hint!r}")
         if form != "text":
             return {"decimals": _decimals(cells.present, form) if hint is ... else hint, "form": form}
-        number, _ = _split(cells.distinct, form)
+        number, _ = split(cells.distinct, form)
         written = cells.distinct[number.index]
         decimals = max(len(text.partition(".")[2]) for text in written) if hint is ... else hint
         if (number.map(_trimmed) == written).all():
@@ -66,7 +66,7 @@ class NumberColumn(Column):
     @classmethod
     def fit(cls, present: pd.Series, field: Field, options: Options, rng: np.random.Generator) -> Self:
         form, decimals = str(field.facts["form"]), field.facts["decimals"]
-        number, odd = _split(present, form)
+        number, odd = split(present, form)
         kind = number.dtype.kind
         marks = odd.value_counts().sort_index().sort_values(ascending=False, kind="stable")
         odds = [str(mark) for mark, count in marks.items() if count >= options.fewest]
@@ -80,7 +80,7 @@ class NumberColumn(Column):
             whole = decimals is not None and largest * 10.0**decimals < _EXACT
             exponent = 0 if whole else int(np.frexp(largest)[1])
         bare = cls(None, odds, form, kind, decimals, whole, origin, exponent)
-        scale = SCALES[options.numbers].fit(bare._lay(number.to_numpy()), whole, options, rng)
+        scale = SCALES[options.numbers].fit(bare.lay(number.to_numpy()), whole, options, rng)
         return cls(scale, odds, form, kind, decimals, whole, origin, exponent)
 
     @property
@@ -96,11 +96,11 @@ class NumberColumn(Column):
         return self.scale.choices if self.scale else 0
 
     def encode(self, present: pd.Series, rng: np.random.Generator, *, strict: bool) -> Encoded:
-        number, odd = _split(present, self.form)
+        number, odd = split(present, self.form)
         choice = np.full(len(present), -1, np.int64)
         value = np.zeros(len(present), np.float32)
         if self.scale and len(number):
-            x = self._lay(number.to_numpy())
+            x = self.lay(number.to_numpy())
             half = 0.5 if self.whole else 0.0
             if strict and ((x < self.scale.low - half) | (x > self.scale.high + half)).any():
                 low, high = self._leave(np.array([self.scale.low, self.scale.high]))
@@ -164,7 +164,7 @@ class NumberColumn(Column):
     def load(cls, state: dict[str, Any]) -> Self:
         return cls(**state | {"scale": load_scale(state["scale"]) if state["scale"] else None})
 
-    def _lay(self, number: np.ndarray) -> np.ndarray:
+    def lay(self, number: np.ndarray) -> np.ndarray:
         """Numbers as the scale sees them."""
         if self.kind in "iu":
             if number.dtype.kind == "f":  # integers beside a gap, or fractions where integers are wanted
@@ -230,7 +230,7 @@ def _form(cells: Cells, asked: bool) -> str | None:
             return "int"
         if all(issubclass(kind, (int, float, np.integer, np.floating)) for kind in cells.kinds):
             return "number"
-    if cells.is_text and (len(_split(cells.distinct, "text")[0]) if asked else is_written_number(cells)):
+    if cells.is_text and (len(split(cells.distinct, "text")[0]) if asked else is_written_number(cells)):
         return "text"
     return None
 
@@ -241,16 +241,16 @@ def is_written_number(cells: Cells) -> bool:
     Only with a decimal point somewhere: whole numbers in text are more often codes.
     """
     head = cells.distinct.head(100)
-    if len(cells) < 20 or len(_split(head, "text")[0]) < 0.5 * len(head):
+    if len(cells) < 20 or len(split(head, "text")[0]) < 0.5 * len(head):
         return False
-    number, odd = _split(cells.distinct, "text")
+    number, odd = split(cells.distinct, "text")
     odd_rows = int(cells.counts.iloc[odd.index].sum())
     if odd_rows > 0.1 * len(cells) or len(odd) > 3:
         return False
     return any("." in text for text in cells.distinct[number.index])
 
 
-def _split(present: pd.Series, form: str) -> tuple[pd.Series, pd.Series]:
+def split(present: pd.Series, form: str) -> tuple[pd.Series, pd.Series]:
     """Numbers to reckon with (int64, uint64 or float64), and the odd ones as words."""
     if form in ("text", "fixed", "trimmed"):
         text = pd.Series([str(cell) for cell in present], present.index, dtype=object)
@@ -289,7 +289,7 @@ def _decimals(present: pd.Series, form: str) -> int | None:
     if form == "Decimal":
         exponents = [e for cell in present if isinstance(e := cell.as_tuple().exponent, int)]
         return max(0, -min(exponents, default=0)) if min(exponents, default=0) >= -300 else None
-    number = _split(present, form)[0].to_numpy()
+    number = split(present, form)[0].to_numpy()
     if number.dtype.kind in "iu":
         return 0
     narrow = {2: np.float16, 4: np.float32}.get(present.dtype.itemsize, np.float64)

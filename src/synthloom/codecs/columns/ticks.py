@@ -15,7 +15,7 @@ from synthloom.errors import DataError
 from synthloom.schema import Field
 from synthloom.spec import Limit
 
-__all__ = ["TicksColumn", "coarsest", "distance", "middle", "restore"]
+__all__ = ["TicksColumn", "coarsest", "distance", "middle", "restore", "steps_of"]
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
@@ -26,9 +26,14 @@ def coarsest(ticks: np.ndarray, unit: str) -> int:
     >>> coarsest(np.array([0, 3600, 7200]), "s")
     3600
     """
+    return next(step for step in steps_of(unit) if not (ticks % step).any())
+
+
+def steps_of(unit: str) -> list[int]:
+    """Day, hour, minute, second, ... down to one tick, in ticks of `unit`."""
     second = _PER_SECOND[unit]
     steps = [second * 86400, second * 3600, second * 60, second, second // 10**3, second // 10**6]
-    return next((step for step in steps if step >= 1 and not (ticks % step).any()), 1)
+    return [*(step for step in steps if step > 1), 1]
 
 
 def middle(whole: np.ndarray, options: Options) -> int:
@@ -75,7 +80,7 @@ class TicksColumn(Column):
 
     @classmethod
     @abstractmethod
-    def _read(cls, present: pd.Series, form: str) -> np.ndarray:
+    def read(cls, present: pd.Series, form: str) -> np.ndarray:
         """Present cells as a datetime64 or timedelta64 array."""
 
     @abstractmethod
@@ -85,7 +90,7 @@ class TicksColumn(Column):
     @classmethod
     def fit(cls, present: pd.Series, field: Field, options: Options, rng: np.random.Generator) -> Self:
         form = str(field.facts["form"])
-        stamps = cls._read(present, form)
+        stamps = cls.read(present, form)
         unit = np.datetime_data(stamps.dtype)[0]
         ticks = stamps.astype(np.int64)
         first = int(ticks.min())
@@ -105,7 +110,7 @@ class TicksColumn(Column):
         return self.scale.cells
 
     def encode(self, present: pd.Series, rng: np.random.Generator, *, strict: bool) -> Encoded:
-        stamps = pd.Series(self._read(present, self.form)).astype(f"{self._dtype}[{self.unit}]")  # refuses to overflow
+        stamps = pd.Series(self.read(present, self.form)).astype(f"{self._dtype}[{self.unit}]")  # refuses to overflow
         ticks = stamps.to_numpy().astype(np.int64)
         x = distance(ticks, self.origin, self.step)
         if strict and ((x < self.scale.low) | (x > self.scale.high)).any():
@@ -128,7 +133,7 @@ class TicksColumn(Column):
         return self.between(values, values).merged()
 
     def measure(self, present: pd.Series) -> pd.Series:
-        return pd.Series(self._read(present, self.form), index=present.index, name=present.name)
+        return pd.Series(self.read(present, self.form), index=present.index, name=present.name)
 
     def best(self, cells: pd.Series, draws: int) -> np.ndarray | pd.Categorical:
         """... Their mean."""
@@ -148,7 +153,7 @@ class TicksColumn(Column):
 
     def _moments(self, ends: pd.Series, last: bool) -> np.ndarray:
         """Raw values, or what `measure` made of some, as a datetime64 or timedelta64 array."""
-        return self._read(ends, "dtype" if ends.dtype.kind in "mM" else self.form)
+        return self.read(ends, "dtype" if ends.dtype.kind in "mM" else self.form)
 
     def state(self) -> dict[str, Any]:
         return super().state() | {"scale": self.scale.state()}
