@@ -89,7 +89,7 @@ def run(
         say(f"{synthesizer.given_share_:.2%} of the codes that the model draws on its own carry the condition")
     if getattr(synthesizer, "kept_share_", 1.0) < 1:
         say(
-            f"{synthesizer.kept_share_:.2%} of the rows drawn were as demanded and are kept, the others were drawn again"
+            f"{synthesizer.kept_share_:.2%} of the rows drawn were as demanded and are kept; others were drawn again"
         )
     drafts = getattr(synthesizer, "drafts_", {})
     if drafts and drafts["drawn"] > written:
