@@ -88,9 +88,7 @@ def run(
     if "given" in said:
         say(f"{synthesizer.given_share_:.2%} of the codes that the model draws on its own carry the condition")
     if getattr(synthesizer, "kept_share_", 1.0) < 1:
-        say(
-            f"{synthesizer.kept_share_:.2%} of the rows drawn were as demanded and are kept; others were drawn again"
-        )
+        say(f"{synthesizer.kept_share_:.2%} of the rows drawn were as demanded and are kept; others were drawn again")
     drafts = getattr(synthesizer, "drafts_", {})
     if drafts and drafts["drawn"] > written:
         say(f"of {drafts['drawn']:,} drafts {drafts['copies']:,} were copies, and {drafts['unfit']:,} not as asked for")
