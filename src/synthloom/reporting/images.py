@@ -61,6 +61,8 @@ def gather(
         "synthloom": __version__,
         "kind": "image",
         "things": "images",
+        "parts": "pixels",
+        "baseline": None,
         "shareable": shareable,
         "seed": seed,
         "rows": rows,
