@@ -137,10 +137,11 @@ def _as_shares(table: TableSynthesizer, balance: dict[str, str]) -> dict[Any, An
         parts = [part.rpartition(":") for part in next(csv.reader([text], skipinitialspace=True))]
         for value, _, share in parts:
             (column, known), *_ = _as_known(table, {name: value}).items()
-            number = read_value(share)
-            if not isinstance(number, (int, float)) or isinstance(number, bool):
-                raise UsageError(f"--balance must look like column=value:share,value:share, however: {text!r}")
-            shares.setdefault(column, {})[known] = number
+            try:
+                shares.setdefault(column, {})[known] = float(share)
+            except ValueError:
+                wanted = "column=even or column=value:share,value:share"
+                raise UsageError(f"--balance must look like {wanted}, however: {text!r}") from None
     return shares
 
 

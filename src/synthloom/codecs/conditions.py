@@ -249,7 +249,7 @@ def dealt(shares: Mapping[Any, float], rows: int, stream: np.random.Generator) -
     """So many values in these shares, as near as whole rows allow, shuffled.
 
     >>> sorted(dealt({"a": 0.5, "b": 0.3, "c": 0.2}, 9, np.random.default_rng(0)))
-    ['a', 'a', 'a', 'a', 'a', 'b', 'b', 'c', 'c']
+    ['a', 'a', 'a', 'a', 'b', 'b', 'b', 'c', 'c']
     """
     wanted = np.array(list(shares.values())) * rows
     count = np.floor(wanted + 1e-9).astype(np.int64)
