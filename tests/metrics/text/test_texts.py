@@ -6,7 +6,7 @@ import pytest
 import synthloom as sl
 from synthloom.errors import DataError
 from synthloom.evaluation import evaluate
-from synthloom.metrics import METRICS
+from synthloom.metrics import METRICS, Context
 from synthloom.metrics.text import fluency
 from synthloom.metrics.text.bleu import bleu, self_bleu
 from synthloom.metrics.text.copies import bits_of_exposure, look_alikes
@@ -71,10 +71,11 @@ def test_words_dealt_anew_are_the_baseline(good, name):
     assert abs(good[name].value - good[name].reference) < 0.5 * abs(good[name].value - good[name].baseline)
 
 
-def test_copies_are_noticed(small):
-    copies = evaluate(REAL, take_texts(REAL, range(200)), HELD, progress=False)
-    assert copies["novelty"].value == 0 < copies["novelty"].reference
-    assert copies["overlap_8"].value > copies["overlap_8"].reference + 0.1
+def test_copies_are_noticed():
+    copies = take_texts(REAL, range(200))
+    novelty, overlap = (METRICS["text"][name](REAL, copies, HELD, Context()) for name in ("novelty", "overlap_8"))
+    assert novelty.value == 0 < novelty.reference
+    assert overlap.value > overlap.reference + 0.1
 
 
 def test_a_secret_that_is_repeated_is_exposed_and_another_is_not(good, bad):
@@ -149,4 +150,4 @@ def test_the_language_model_writes_what_it_has_read():
     model = LanguageModel(pieces, width=32, layers=1).fit(REAL)
     own = model.sample(100, seed=1)
     assert own == model.sample(100, seed=1) != model.sample(100, seed=2)
-    assert model.perplexity(own) < 1.5 * model.perplexity(HELD) < model.perplexity(SCRAMBLED)
+    assert max(model.perplexity(own), model.perplexity(HELD)) < 0.5 * model.perplexity(SCRAMBLED)
