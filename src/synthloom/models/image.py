@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
 
 from synthloom.likelihoods.image import FAMILIES, Bernoulli, Family
-from synthloom.models.base import Model
+from synthloom.models.base import Among, Model, Range
 from synthloom.spec import ImageBatch, ImageSpec
 from synthloom.training import FreeBits, Linear, RateTarget, Schedule, Settings
 from synthloom.vae import VAE, ImageVAE
@@ -28,9 +28,9 @@ class ImageModel(Model):
 
     epochs: int | None = Field(60, ge=1)
     """How often training goes through the images, at most; none: less often the more there are, 20 times 32,000."""
-    batch_size: int = Field(128, ge=1)
+    batch_size: Annotated[int, Among((64, 128, 256))] = Field(128, ge=1)
     """Images per step."""
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: Annotated[float, Range(3e-4, 3e-3, log=True)] = Field(1e-3, gt=0)
     """How far the first steps go; later ones go less far, along a cosine down to nothing."""
     patience: int | None = Field(None, ge=1)
     """Stop when so many epochs have brought nothing better on the validation images; none: never."""
@@ -55,7 +55,7 @@ class ImageModel(Model):
     """How grey becomes black or white (bernoulli): by chance, anew each time it is seen, or cut at the middle."""
     draws: int = Field(1, ge=1)
     """Draws of the code per image and step; with several, the importance weighted bound is what is raised."""
-    beta: float = Field(1.0, ge=0)
+    beta: Annotated[float, Range(0.5, 2.0, log=True)] = Field(1.0, ge=0)
     """How much the KL counts in the end."""
     warmup: float = Field(0.1, ge=0, le=1)
     """Share of training over which the KL grows to that."""
