@@ -1,5 +1,6 @@
 """What the documents say is true: their examples run, their links lead somewhere, and every command is in them."""
 
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NOTEBOOKS = sorted((ROOT / "docs").rglob("*.ipynb"))
 PAGES = sorted({*ROOT.glob("*.md"), *GUIDES})
 
 RUN = {"python", "console"}
@@ -58,6 +60,15 @@ def commands(lines):
     return [(number, command) for number, command in commands]
 
 
+def read(page):
+    """The text of a page; of a notebook, its cells, those of code as blocks."""
+    text = page.read_text("utf-8")
+    if page.suffix != ".ipynb":
+        return text
+    cells = [(cell["cell_type"], "".join(cell["source"])) for cell in json.loads(text)["cells"]]
+    return "\n".join(f"```python\n{source}\n```" if kind == "code" else source for kind, source in cells)
+
+
 def script(text):
     """A page as one program: its examples on the lines where they stand, so that a traceback leads to the page."""
     program = [""] * (len(text.splitlines()) + 1)
@@ -94,7 +105,7 @@ exec(compile(program, page, "exec"), {"__name__": "__main__", "__shell__": __she
 def run(page, folder):
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     return subprocess.run(
-        [sys.executable, "-c", RUNNER, page.name, script(page.read_text("utf-8"))],
+        [sys.executable, "-c", RUNNER, page.name, script(read(page))],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -103,11 +114,11 @@ def run(page, folder):
     )
 
 
-@pytest.mark.parametrize("page", GUIDES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [*GUIDES, *NOTEBOOKS], ids=lambda page: str(page.relative_to(ROOT)))
 def test_examples_run(page, tmp_path):
     done = run(page, tmp_path)
     assert done.returncode == 0, f"{page.relative_to(ROOT)} does not hold\n{done.stdout[-3_000:]}{done.stderr[-5_000:]}"
-    for block in blocks(page.read_text("utf-8")):
+    for block in blocks(read(page)):
         if block.excuse:
             warnings.warn(f"{page.relative_to(ROOT)}:{block.line} was not run: {block.excuse}", stacklevel=1)
 
