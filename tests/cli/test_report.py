@@ -67,3 +67,21 @@ def quick_report(monkeypatch):
     slow = ("detection", "utility", "utility_real")
     metrics = {name: stand_in(name) if name in slow else metric for name, metric in METRICS["table"].items()}
     monkeypatch.setattr("synthloom.evaluation.METRICS", {"table": metrics})
+
+
+def test_texts_are_judged_as_such(tmp_path, capsys):
+    files = []
+    for seed, name in enumerate(("real", "synthetic", "holdout")):
+        path = tmp_path / f"{name}.csv"
+        datasets.notes(40, seed=seed).to_csv(path, index=False)  # too few for a language model, and so quick
+        files.append(str(path))
+    judge = [*files[:2], "--kind", "text", "--holdout", files[2]]
+    assert main(["evaluate", *judge, "--reconstruction", files[2], "--json", str(tmp_path / "scores.json")]) == 0
+    assert "words of real texts" in capsys.readouterr().out
+    scores = {score["name"]: score for score in json.loads((tmp_path / "scores.json").read_text("utf-8"))["scores"]}
+    assert scores["recon_bleu"]["value"] == 1
+    assert scores["forward_ppl"]["value"] is None
+    assert main(["report", *judge, "--out", str(tmp_path / "r.html")]) == 0
+    assert "40 synthetic texts" in (tmp_path / "r.html").read_text("utf-8")
+    assert main(["evaluate", *judge, "--target", "label"]) == 2
+    assert "--target" in capsys.readouterr().err

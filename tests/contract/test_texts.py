@@ -110,6 +110,7 @@ def test_what_cannot_be_had_ends_with_the_budget(quick):
         ({"length": (5, 2)}, "length"),
         ({"pattern": "("}, "pattern"),
         ({"budget": 0}, "budget"),
+        ({"strength": 2}, "strength"),
     ],
 )
 def test_a_wish_that_makes_no_sense_is_refused(quick, wish, word):
@@ -173,6 +174,19 @@ def test_neighbours_are_nearer_the_less_strength(learnt):
     text = NOTES["text"][3]
     near, far = (bleu(learnt.vary(text, 40, strength, seed=0), [text] * 40) for strength in (0.2, 0.9))
     assert near > far + 0.1
+
+
+def test_texts_can_be_had_around_examples(learnt):
+    examples = [NOTES["text"][3], NOTES["text"][5]]
+    near = learnt.sample(40, near=examples, strength=0.2, forbidden="rain", seed=0)
+    anywhere = learnt.sample(40, forbidden="rain", seed=0)
+
+    def closeness(texts):
+        return np.mean([max(bleu([text], [example]) for example in examples) for text in texts])
+
+    assert closeness(near) > closeness(anywhere) + 0.1
+    with pytest.raises(UsageError, match="near"):
+        learnt.sample(2, near=[])
 
 
 def test_interpolation_goes_from_one_to_the_other(learnt):

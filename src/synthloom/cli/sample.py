@@ -54,6 +54,10 @@ def run(
     pattern: Annotated[
         str | None, typer.Option("--pattern", help="Texts: a regular expression that each must match somewhere.")
     ] = None,
+    near: Annotated[str | None, typer.Option("--near", help="Texts: a file of examples that they lie around.")] = None,
+    strength: Annotated[
+        float | None, typer.Option("--strength", help="Texts: how far from the examples; 1: anywhere.", min=0, max=1)
+    ] = None,
     seed: Seed = None,
     engine: Annotated[str, typer.Option("--engine", help="Where to draw: local.")] = "local",
     excel_safe: Annotated[
@@ -78,6 +82,8 @@ def run(
         "required": required or None,
         "forbidden": forbidden or None,
         "pattern": pattern,
+        "near": None if near is None else source.read(near),
+        "strength": strength,
     }
     said = only_known(synthesizer.sample, asked, synthesizer.kind)
     if "given" in said:

@@ -43,6 +43,8 @@ class Wish:
     forbidden: str | Sequence[str] = ()
     pattern: str | None = None
     accept: Callable[[list[str]], Iterable[bool]] | None = None
+    near: Any = None
+    strength: float = 0.5
     budget: int = 100
     prior: str | None = None
 
@@ -51,6 +53,8 @@ class Wish:
             value = getattr(self, name)
             if value is not None and not value >= least:
                 raise UsageError(f"{name} must be at least {least}, however: {name}={value!r}")
+        if not 0 <= self.strength <= 1:
+            raise UsageError(f"strength must lie between 0 and 1, however: strength={self.strength!r}")
         least, most = self.words
         if not 0 <= least <= most:
             raise UsageError(f"length must be a number of words or (least, most), however: length={self.length!r}")
@@ -122,6 +126,8 @@ class TextSynthesizer(Synthesizer[Texts]):
         forbidden: str | Sequence[str] = (),
         pattern: str | None = None,
         accept: Callable[[list[str]], Iterable[bool]] | None = None,
+        near: Any = None,
+        strength: float = 0.5,
         budget: int = 100,
         prior: str | None = None,
         seed: int | None = None,
@@ -131,10 +137,14 @@ class TextSynthesizer(Synthesizer[Texts]):
         `length` is a number of words, or the least and the most. A lower `temperature` keeps to what is likely, as do
         `top_k` and `top_p`. Forbidden words are never written. Lengths, required words, a `pattern` (a regular
         expression that some part of the text must match) and `accept` (which says of each of a list of texts whether it
-        will do) are had by drawing again, `budget` times for each text at most; so are copies, under protection.
-        `drafts_` then says how many were drawn, and how many were not taken, and why.
+        will do, as a classifier can) are had by drawing again, `budget` times for each text at most; so are copies,
+        under protection. `drafts_` then says how many were drawn, and how many were not taken, and why.
+
+        `near` are example texts: codes are then those of one of them, moved towards the prior by `strength`, as `vary`
+        does it, so that they lie around the examples; at 1 nothing of them is left.
         """
-        wish = Wish(label, length, temperature, top_k, top_p, required, forbidden, pattern, accept, budget, prior)
+        asked = label, length, temperature, top_k, top_p, required, forbidden, pattern, accept, near, strength
+        wish = Wish(*asked, budget, prior)
         return _join(list(self.stream(n, seed=seed, **vars(wish))))
 
     def stream(self, n: int, *, seed: int | None = None, **wishes: Any) -> Iterator[Texts]:
@@ -182,6 +192,9 @@ class TextSynthesizer(Synthesizer[Texts]):
         )
         style = Style(wish.top_k, wish.top_p, self._lexicon(_listed(wish.forbidden)))
         learned = self._learned(wish.prior)
+        examples = None if wish.near is None else self._encode(self._items(wish.near))
+        if examples is not None and not len(examples):
+            raise UsageError("near must be one text or more, however: there is none")
 
         def write(n: int) -> Texts:
             label_B = net.labels(n) if label is None else torch.full((n,), label, device=self.device)
@@ -190,7 +203,11 @@ class TextSynthesizer(Synthesizer[Texts]):
             parts = []
             for index in torch.split(order_B, self.BATCH):
                 condition_BC = net.as_condition(length_B[index], label_B[index])
-                code = net.prior(len(index), condition_BC, learned=learned).draw()
+                q, spread = net.prior(len(index), condition_BC, learned=learned), 1.0
+                if examples is not None:
+                    some = examples.take(torch.randint(len(examples), (len(index),)))
+                    q, spread = net.infer(some.to(self.device)).mix(q, wish.strength), wish.strength
+                code = q.draw(spread)
                 parts.append(net.generate(code).draw(_begun(label_B[index]), wish.temperature, style))
             batch = TextBatch.cat(parts).take(order_B.argsort())
             return Texts(self.codec_.decode(batch), self.codec_.decode_labels(batch))
