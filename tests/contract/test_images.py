@@ -107,6 +107,18 @@ def test_images_are_brought_to_a_size_that_is_asked_for(tmp_path):
     assert read_images(tmp_path / "r.npz").shape == (31, 6, 7, 3)
 
 
+def test_the_command_line_judges_images(tmp_path, capsys):
+    names = [str(tmp_path / f"{name}.npz") for name in ("real", "synthetic", "holdout")]
+    for seed, name in enumerate(names):
+        write_images(Images(*sl.datasets.shapes(100, seed=seed, size=8)), name)
+    assert main(["evaluate", *names[:2], "--holdout", names[2]]) == 0
+    assert "frechet_distance" in capsys.readouterr().out
+    assert main(["report", *names[:2], "--holdout", names[2], "--out", str(tmp_path / "r.html")]) == 0
+    assert "likeness" in capsys.readouterr().out
+    assert main(["report", *names[:2], "--target", "x", "--out", str(tmp_path / "x.html")]) == 2
+    assert "--target" in capsys.readouterr().err
+
+
 def test_the_command_line_takes_folders_and_gives_sheets_arrays_and_folders(tmp_path, capsys):
     write_images(Images(LEVELS, LABELS), tmp_path / "in")
     model, data = str(tmp_path / "m.loom"), str(tmp_path / "in")

@@ -3,6 +3,7 @@
 import gzip
 import io
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -258,6 +259,8 @@ def test_labels_are_one_for_each():
     assert images_of(GREY, labels=np.arange(5)).labels == [0, 1, 2, 3, 4]
     with pytest.raises(UsageError, match="3 for 5"):
         images_of(GREY, labels=[1, 2, 3])
+    with pytest.raises(UsageError, match="npz"):
+        images_of(Path("."), labels="label")
     some = take_images(Images(GREY, list("abcde")), [3, 1])
     assert some.labels == ["d", "b"]
     assert (np.asarray(some) == GREY[[3, 1]]).all()

@@ -28,7 +28,7 @@ from synthloom.files import atomic
 from synthloom.sources.idx import read_idx
 from synthloom.sources.pictures import PICTURES, Frame, framed, header, read_picture
 
-__all__ = ["IMAGES", "Images", "images_of", "read_images", "sheet", "take_images", "write_images"]
+__all__ = ["IMAGES", "Images", "images_of", "join", "read_images", "sheet", "take_images", "write_images"]
 
 _IDX = ("idx3-ubyte", "idx3-ubyte.gz", ".idx", ".idx.gz")
 _ARRAYS = (".npz", ".npy")
@@ -190,6 +190,8 @@ def read_images(path: Path | str, *, labels: str | None = None, frame: Frame | N
     name = path.name.lower()
     if not path.exists():
         raise FileError(f"there is no file or folder {path}; look for a slip in the name")
+    if labels is not None and not name.endswith((*_IDX, ".npz")):
+        raise UsageError(f"labels of images are in an .npz file or beside an idx file, however: {path} is neither")
     if path.is_dir():
         return _read_folder(path, frame)
     if name.endswith(PICTURES):

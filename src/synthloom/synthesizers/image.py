@@ -18,6 +18,7 @@ from synthloom.errors import UsageError
 from synthloom.latents import health
 from synthloom.models import ImageModel
 from synthloom.sources import SOURCES, Frame, Images, Source, images_of
+from synthloom.sources.images import join
 from synthloom.spec import ImageBatch, ImageSpec
 from synthloom.synthesizers.base import Synthesizer
 from synthloom.vae import ImageVAE
@@ -69,10 +70,7 @@ class ImageSynthesizer(Synthesizer[Images]):
     ) -> Images:
         """n synthetic images, with labels if the model has learnt any, or all of one `label`."""
         parts = list(self.stream(n, label=label, pixels=pixels, prior=prior, seed=seed))
-        if not parts:
-            return self._decode([])
-        labels = [name for part in parts for name in part.labels or []]
-        return Images(np.concatenate([np.asarray(part) for part in parts]), labels if parts[0].labels else None)
+        return join(parts) if parts else self._decode([])
 
     def stream(
         self,
