@@ -260,7 +260,7 @@ def test_labels_are_one_for_each():
     with pytest.raises(UsageError, match="3 for 5"):
         images_of(GREY, labels=[1, 2, 3])
     with pytest.raises(UsageError, match="npz"):
-        images_of(Path("."), labels="label")
+        images_of(Path(), labels="label")
     some = take_images(Images(GREY, list("abcde")), [3, 1])
     assert some.labels == ["d", "b"]
     assert (np.asarray(some) == GREY[[3, 1]]).all()
