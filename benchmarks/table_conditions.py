@@ -40,8 +40,8 @@ def errors(real: pd.DataFrame, synthetic: pd.DataFrame) -> tuple[float, float]:
     rows = min(len(real), len(synthetic))
     context = Context(0, None, None)
     real, synthetic = (frame.sample(rows, random_state=0).reset_index(drop=True) for frame in (real, synthetic))
-    read, _ = READERS["table"]({"real": real, "synthetic": synthetic, "holdout": None}, context)
-    shape, trend = (METRICS["table"][name](*read, context).value for name in ("shape_error", "trend_error"))
+    read, _ = READERS["table"]({"real": real, "synthetic": synthetic}, context)
+    shape, trend = (METRICS["table"][name](*read, None, context).value for name in ("shape_error", "trend_error"))
     return float(shape or 0), float(trend or 0)
 
 
