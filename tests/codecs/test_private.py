@@ -142,5 +142,8 @@ def test_what_the_dtype_does_not_say_is_refused():
     df = pd.DataFrame({"day": ["2024-01-01", "2024-02-01"] * 200, "n": range(400)})
     with pytest.raises(DataError, match=r"pandas\.to_datetime"):
         learnt(df, schema={"day": "datetime"})
+    dates = df.assign(day=pd.to_datetime(df["day"]).dt.date)
+    with pytest.raises(DataError, match="must be text, numbers or booleans"):
+        learnt(dates)
     with pytest.raises(UsageError, match="decimals"):
         learnt(df, schema={"n": {"type": "number", "decimals": 2}})

@@ -22,7 +22,7 @@ import torch
 from synthloom import rng
 from synthloom.codecs.columns import COLUMNS, Column, Options
 from synthloom.codecs.columns.boolean import BooleanColumn
-from synthloom.codecs.columns.category import CategoryColumn, factorize, key_of, levels_of, value_of
+from synthloom.codecs.columns.category import CategoryColumn, factorize, is_plain, key_of, levels_of, value_of
 from synthloom.codecs.columns.datetime import DatetimeColumn
 from synthloom.codecs.columns.duration import DurationColumn
 from synthloom.codecs.columns.identifier import IdentifierColumn
@@ -174,6 +174,12 @@ def _field(series: pd.Series, name: Name, said: Mapping[str, Any]) -> Field:
         raise DataError(
             f"with epsilon, the {kind} column {name!r} must have a dtype that says so, because its cells may not be "
             f"looked at, however: {series.dtype}; convert it first, with pandas.to_{_CONVERT[kind]} for one"
+        )
+    kinds = set(map(type, series.dropna())) if series.dtype == object else set()
+    if not is_plain(kinds):
+        raise DataError(
+            f"with epsilon, cells of column {name!r} must be text, numbers or booleans, however: some are "
+            f"{', '.join(sorted(kind.__name__ for kind in kinds))}; convert them first, with pandas.to_datetime for one"
         )
     return Field(name, kind, dtype_name(series.dtype), facts=hints)
 
