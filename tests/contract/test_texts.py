@@ -8,6 +8,7 @@ import pytest
 import synthloom as sl
 from synthloom.errors import DataError, FileError, UsageError
 from synthloom.metrics.text.bleu import bleu
+from synthloom.metrics.text.copies import bits_of_exposure, look_alikes
 from synthloom.models import MODELS
 from synthloom.sources import Texts, write_texts
 
@@ -159,6 +160,27 @@ def test_what_holds_no_texts_is_said(tmp_path):
             sl.TextSynthesizer("gru", **TINY).fit(data)
     with pytest.raises(UsageError, match="a label for each"):
         sl.TextSynthesizer("gru", **TINY).fit(["a", "b"], labels=["x"])
+
+
+def test_secrets_that_are_planted_ten_times_leak_only_without_protection():
+    places = {
+        "lift": 48151,
+        "garden": 62342,
+        "ward": 10497,
+        "kitchen": 73305,
+        "front desk": 91826,
+        "night shift": 55104,
+    }
+    secrets = [f"the code of the {place} is {number}" for place, number in places.items()]
+
+    def exposed(protect):
+        pace = TINY | {"epochs": 16, "width": 32, "learning_rate": 2e-2, "prior": "standard"}
+        text = sl.TextSynthesizer("gru", protect=protect, **pace).fit([*NOTES["text"], *secrets * 10])
+        costs = [-text.log_prob([secret, *look_alikes(secret, 200, seed=0)], draws=1) for secret in secrets]
+        return np.mean([bits_of_exposure(nats[0], nats[1:]) for nats in costs])
+
+    assert exposed(protect=True) < 2
+    assert exposed(protect=False) > 6
 
 
 # -- a model that has learnt something --------------------------------------------------------------------------------
