@@ -1,6 +1,6 @@
 """How useful is a table that was made under differential privacy, and does the promise hold up to an attack?
 
-    python benchmarks/dp_adult.py --train adult_train.csv --test adult_test.csv [--model nvae] [--epsilon 8 2]
+    python benchmarks/dp_adult.py --train adult_train.csv --test adult_test.csv [--model tvae] [--epsilon 8 2]
     python benchmarks/dp_adult.py --audit 250
 
 The first fits within each budget, draws as many rows as there were, trains boosted trees on them to predict the target,
@@ -125,7 +125,7 @@ def main() -> int:
     parser.add_argument("--train")
     parser.add_argument("--test")
     parser.add_argument("--target", default="income")
-    parser.add_argument("--model", default="nvae", choices=["nvae", "tvae"])
+    parser.add_argument("--model", default="tvae", choices=["nvae", "tvae"])
     parser.add_argument("--epsilon", type=float, nargs="+", default=[8.0, 2.0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--audit", type=int, default=0, help="runs with, and runs without the strange row")

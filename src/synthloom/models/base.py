@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -168,6 +168,9 @@ class Model(BaseModel, ABC):
             ) from None
 
 
+_PRIVATE_STEPS = 192
+"""Steps of a private training, about, unless epochs are said; more would share the same budget."""
+
 _PRIVATE = {"validation": 0.0, "patience": None, "prior": "standard", "codec": "quantile"}
 """What knobs must be with epsilon."""
 
@@ -202,6 +205,12 @@ class TableModel(Model):
         if model.clip is None:
             raise UsageError("with epsilon, clip must be how far a row may move the weights, however: clip=None")
         return model
+
+    def settings(self, seed: int, items: int) -> Settings:
+        settings = super().settings(seed, items)
+        if self.epsilon is None or self.epochs is not None:
+            return settings
+        return replace(settings, epochs=max(1, round(_PRIVATE_STEPS * self.batch_size / items)))
 
     def prepare(self, net: VAE, batch: TableBatch) -> None:
         for module in net.modules():

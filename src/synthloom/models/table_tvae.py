@@ -33,8 +33,8 @@ class TVAE(TableModel):
     name: ClassVar[str] = "tvae"
     private: ClassVar[dict[str, Any]] = {
         "epochs": None,
-        "batch_size": 1024,
-        "learning_rate": 3e-3,
+        "batch_size": 512,
+        "learning_rate": 5e-3,
         "clip": 1.0,
         "cells": 16,
         "embedding_dim": 32,
