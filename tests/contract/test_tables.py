@@ -123,6 +123,11 @@ def test_rules_hold_in_every_row_whatever_is_asked_for(ruled, real, tmp_path):
             assert not ((fake["ward"] == "paediatrics") & (fake["drug"] == "opioid")).any()
             assert not fake.duplicated(["age", "cost"]).any()
             assert 0 < model.kept_share_ <= 1
+    best = ruled.impute(holed, how="best", seed=1)
+    assert (best["blood_pressure"] > best["age"]).all()
+    assert len(ruled.impute(holed[["age", "cost"]], n=3, seed=1)) == 90  # rows that were equal may stay so
+    with pytest.raises(DataError, match="18 <= age"):
+        ruled.impute(holed.assign(age=7))
     pd.testing.assert_frame_equal(again.sample(30, seed=2), ruled.sample(30, seed=2))
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -333,6 +334,25 @@ class Rules(Demand):
                     f"leave it out"
                 )
         return []
+
+    def of_single_rows(self) -> Rules:
+        """Those that ask nothing of how rows differ."""
+        single = copy(self)
+        single.rules = [rule for rule in self.rules if not isinstance(rule, Unique)]
+        return single
+
+    def assert_kept(self, given: pd.DataFrame) -> None:
+        """Refuse rows that break a rule by what is given of them: no draw could mend that."""
+        for rule in self.of_single_rows().rules:
+            if not rule.columns or not set(rule.columns) <= set(given.columns):
+                continue
+            whole = given.loc[given[rule.columns].notna().all(axis=1).to_numpy(bool)]
+            wrong = whole.index[~rule.holds(whole)]
+            if len(wrong):
+                raise DataError(
+                    f"rows that are given must keep the rules, however: {len(wrong):,} break {rule.text!r}, row "
+                    f"{wrong[0]!r} the first; mend them, or leave them out"
+                )
 
     def begin(self) -> None:
         """A new sample: nothing has been given out yet."""

@@ -111,6 +111,7 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
             if n not in (None, len(given)):
                 raise UsageError(f"with a data frame as given, n must be its length {len(given)}, however: n={n}")
             n = len(given)
+            self.rules_.assert_kept(given)
         elif (given or balance) and n is None:
             raise UsageError("with conditions, the number of rows must be said too, however: n is None")
         shards = self._shards(n)
@@ -169,21 +170,33 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
         filled = [frame.copy() for _ in range(n or 1)]
         holes = {c: frame.iloc[:, c].isna().to_numpy(bool) for c in self.codec_.fillable(frame)}
         holed = np.flatnonzero(np.any([np.zeros(len(frame), bool), *holes.values()], axis=0))
+        self.rules_.assert_kept(frame)
+        rules = self.rules_.of_single_rows()
         size = max(1, self.SHARD // draws)
         for start in range(0, len(holed), size):
             part = holed[start : start + size]
             known = frame.iloc[part.repeat(draws)].reset_index(drop=True)
             with rng.seeded(seed, "impute", start):
-                drawn = self._draw_rows(len(known), known, Demands(NoGaps(self.codec_), self.rules_), each=1)
+                drawn = self._draw_rows(len(known), known, Demands(NoGaps(self.codec_), rules), each=1)
             guess = self.codec_.decode(drawn)
-            for c, hole in holes.items():
-                cells = guess[frame.columns[c]][hole[part].repeat(draws)]
-                if how == "best":
-                    cells = self.codec_.best(frame.columns[c], cells, draws)
-                for k, copy in enumerate(filled):
-                    there = part[hole[part]]
-                    copy.isetitem(c, overwritten(copy.iloc[:, c], there, cells.iloc[k :: len(filled)]))
+            if how == "best":
+                guess = self._best(guess, known, draws, rules)
+            for k, copy in enumerate(filled):
+                for c, hole in holes.items():
+                    cells = guess[frame.columns[c]].iloc[k :: len(filled)].loc[hole[part]]
+                    copy.isetitem(c, overwritten(copy.iloc[:, c], part[hole[part]], cells))
         return filled[0] if n is None else pd.concat(filled, keys=range(n), names=["draw", *frame.index.names])
+
+    def _best(self, drawn: pd.DataFrame, known: pd.DataFrame, draws: int, rules: Rules) -> pd.DataFrame:
+        """The best guess of each row, of which so many draws lie one after the other; where that broke a rule, a draw."""
+        single = drawn.iloc[::draws].reset_index(drop=True)
+        best = single.copy()
+        for c in self.codec_.fillable(known):
+            name, gap = known.columns[c], known.iloc[::draws, c].isna().to_numpy(bool)
+            guess = self.codec_.best(name, drawn[name], draws)
+            best.isetitem(list(best.columns).index(name), overwritten(best[name], gap, guess[gap]))
+        good = rules.holds(best)
+        return pd.concat([best[good], single[~good]]).sort_index()
 
     # -- conditions -------------------------------------------------------------------------------------------------
 
