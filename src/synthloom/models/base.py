@@ -42,8 +42,9 @@ def seconds(time: float | str) -> float:
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
 
 
-_ENOUGH, _FEWEST, _MOST = 3600, 3, 300
-"""Epochs are so many over the root of the number of items, within bounds: four times the data take twice the steps."""
+_ENOUGH, _FEWEST, _MOST = 3600, 3, 40
+"""Epochs are so many over the root of the number of items, within bounds: four times the data take twice the steps, and
+of a few hundred rows a network has learnt all it should after forty looks."""
 
 
 @dataclass(frozen=True)
