@@ -188,7 +188,7 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
         return filled[0] if n is None else pd.concat(filled, keys=range(n), names=["draw", *frame.index.names])
 
     def _best(self, drawn: pd.DataFrame, known: pd.DataFrame, draws: int, rules: Rules) -> pd.DataFrame:
-        """The best guess of each row, of which so many draws lie one after the other; where that broke a rule, a draw."""
+        """The best guess of each row, of which so many draws lie one after the other; a draw where it broke a rule."""
         single = drawn.iloc[::draws].reset_index(drop=True)
         best = single.copy()
         for c in self.codec_.fillable(known):
