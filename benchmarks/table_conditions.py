@@ -19,6 +19,7 @@ gaps.
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def condition(real: pd.DataFrame, name: str, row: int) -> tuple[Any, pd.Series]:
 
 def conditions(table: sl.TableSynthesizer, real: pd.DataFrame, rows: int, rng: np.random.Generator) -> pd.DataFrame:
     names = [name for name in real if table.schema_[name].type not in ("identifier", "text", "constant")]
-    pairs = [tuple(rng.choice(names, 2, replace=False)) for _ in range(5)]
+    pairs = [tuple(pair) for pair in rng.permutation(list(itertools.combinations(names, 2)))[:5].tolist()]
     free = table.sample(rows, seed=0)
     found = []
     for asked in [(name,) for name in names] + pairs:
