@@ -123,7 +123,7 @@ def fill_boosted(train: pd.DataFrame, holed: pd.DataFrame, rng: np.random.Genera
     for name in holed:
         hole = holed[name].isna()
         kind = HistGradientBoostingClassifier if name in levels else HistGradientBoostingRegressor
-        model = kind(random_state=0).fit(seen.drop(columns=name), known[name])
+        model = kind(random_state=0, early_stopping=False).fit(seen.drop(columns=name), known[name])
         guess = model.predict(asked.loc[hole].drop(columns=name))
         filled.loc[hole, name] = levels[name][guess.astype(int)] if name in levels else guess
     return filled
