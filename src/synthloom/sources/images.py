@@ -11,11 +11,9 @@ Levels are 8-bit. Legend: N images, H height, W width, C channels: 1 grey, 3 col
 from __future__ import annotations
 
 import math
-import re
 import zipfile
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -25,6 +23,7 @@ from PIL import Image
 from synthloom import devices
 from synthloom.errors import DataError, FileError, UsageError
 from synthloom.files import atomic
+from synthloom.sources.folders import write_folder
 from synthloom.sources.idx import read_idx
 from synthloom.sources.pictures import PICTURES, Frame, framed, header, read_picture
 
@@ -292,7 +291,8 @@ def write_images(images: Images | Iterable[Images], path: Path | str, *, excel_s
     parts: Iterable[Images] = [images] if isinstance(images, Images) else images
     path = Path(path)
     if path.suffix == "" and str(path) != "-":
-        return _write_folder(parts, path)
+        sides = ((np.asarray(part), part.labels) for part in parts)
+        return write_folder(sides, path, ".png", lambda level, file: Image.fromarray(level).save(file, "PNG"))
     if path.suffix.lower() not in (".png", ".npz"):
         raise FileError(f"images must go to a .png sheet, an .npz file or a folder, however: {path}; rename it")
     whole = join(parts)
@@ -341,22 +341,3 @@ def sheet(images: Images, columns: int | None = None) -> Image.Image:
         top, left = gap + n // columns * (H + gap), gap + n % columns * (W + gap)
         page[top : top + H, left : left + W] = level_HWC
     return Image.fromarray(page[:, :, 0] if C == 1 else page)
-
-
-def _write_folder(parts: Iterable[Images], path: Path) -> int:
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise FileError(f"an output folder must be new or empty, however: {path} is not; use another name")
-    count = 0
-    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as place:
-        folder = Path(place) / "images"
-        folder.mkdir()
-        for part in parts:
-            for i, level in enumerate(np.asarray(part)):
-                home = folder if part.labels is None else folder / re.sub(r"[^\w .-]|^\.", "_", str(part.labels[i]))
-                home.mkdir(exist_ok=True)
-                Image.fromarray(level).save(home / f"{count:06}.png", "PNG")
-                count += 1
-        if path.exists():
-            path.rmdir()
-        folder.replace(path)
-    return count

@@ -9,11 +9,9 @@ a .txt or .md file in a folder a text; where folders lie in the folder, their na
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 import pandas as pd
@@ -21,6 +19,7 @@ import pandas as pd
 from synthloom.errors import DataError, FileError, UsageError
 from synthloom.files import atomic
 from synthloom.sources.encodings import encoding_of, opened_text
+from synthloom.sources.folders import write_folder
 from synthloom.sources.tables import FORMATS, opened, read_table, write_table
 
 __all__ = ["Texts", "read_texts", "take_texts", "texts_of", "write_texts"]
@@ -173,7 +172,8 @@ def write_texts(texts: Texts | Iterable[Texts], path: Path | str, *, excel_safe:
     if path.name.lower().endswith(tuple(FORMATS)):
         return write_table((part.to_frame() for part in parts), path, excel_safe=excel_safe)
     if path.suffix == "" and str(path) != "-":
-        return _write_folder(parts, path)
+        sides = ((part, part.labels) for part in parts)
+        return write_folder(sides, path, ".txt", lambda text, file: file.write_text(text + "\n", "utf-8"))
     if path.suffix.lower() not in (".txt", ".jsonl", ""):
         raise FileError(
             f"texts must go to a file of a known kind (.txt, .jsonl, {', '.join(FORMATS)}) or a folder, however: {path}"
@@ -211,23 +211,4 @@ def _write_lines(lines: Iterable[str], file: IO[bytes]) -> int:
         raise
     except OSError as error:
         raise FileError(f"cannot write: {error.strerror or error}") from error
-    return count
-
-
-def _write_folder(parts: Iterable[Texts], path: Path) -> int:
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise FileError(f"an output folder must be new or empty, however: {path} is not; use another name")
-    count = 0
-    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as place:
-        folder = Path(place) / "texts"
-        folder.mkdir()
-        for part in parts:
-            for i, text in enumerate(part):
-                home = folder if part.labels is None else folder / re.sub(r"[^\w .-]|^\.", "_", str(part.labels[i]))
-                home.mkdir(exist_ok=True)
-                (home / f"{count:06}.txt").write_text(text + "\n", "utf-8")
-                count += 1
-        if path.exists():
-            path.rmdir()
-        folder.replace(path)
     return count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
@@ -24,7 +24,7 @@ from synthloom.vae import VAE
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Lesson", "Synthesizer"]
+__all__ = ["Lesson", "Synthesizer", "number_of"]
 
 Items = TypeVar("Items")
 """What people hold: a data frame, texts, an array of images."""
@@ -405,6 +405,17 @@ class Synthesizer(ABC, Generic[Items]):
                 f"{self.model.batch_size} need about {need / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; "
                 f"use a smaller batch_size or width, or leave out columns of very many values"
             )
+
+
+def number_of(label: Hashable, known: Sequence[Hashable]) -> int:
+    """Which of the known labels it is; on the command line every label is text."""
+    found = [i for i, one in enumerate(known) if one == label] or [
+        i for i, one in enumerate(known) if str(one) == label
+    ]
+    if not found:
+        labels = ", ".join(map(repr, known[:10])) or "none"
+        raise UsageError(f"a label must be one that the model has learnt ({labels}), however: {label!r}")
+    return found[0]
 
 
 def _bound(parts: dict[str, torch.Tensor]) -> torch.Tensor:

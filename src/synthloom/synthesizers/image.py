@@ -20,7 +20,7 @@ from synthloom.models import ImageModel
 from synthloom.sources import SOURCES, Frame, Images, Source, images_of
 from synthloom.sources.images import join
 from synthloom.spec import ImageBatch, ImageSpec
-from synthloom.synthesizers.base import Synthesizer
+from synthloom.synthesizers.base import Synthesizer, number_of
 from synthloom.vae import ImageVAE
 
 __all__ = ["ImageSynthesizer"]
@@ -86,7 +86,7 @@ class ImageSynthesizer(Synthesizer[Images]):
         shards = self._shards(n)
         if pixels not in ("expected", "drawn"):
             raise UsageError(f'pixels must be "expected" or "drawn", however: {pixels!r}')
-        number = None if label is None else self._number(label)
+        number = None if label is None else number_of(label, self.codec_.labels_)
         learned, seed = self._learned(prior), rng.fresh_seed() if seed is None else seed
         for shard, _, count in shards:
             yield self.shard(shard, count, seed, number, learned=learned, temperature=float(pixels == "drawn"))
@@ -110,17 +110,6 @@ class ImageSynthesizer(Synthesizer[Images]):
                 code = net.prior(len(some), net.as_condition(label_B), learned=learned).draw()
                 parts.append(net.generate(code).draw(ImageBatch.blank(label_B, self._spec()), temperature))
         return self._decode(parts)
-
-    def _number(self, label: Hashable) -> int:
-        """The number of a label; on the command line every label is text."""
-        known = self.codec_.labels_
-        found = [i for i, name in enumerate(known) if name == label] or [
-            i for i, name in enumerate(known) if str(name) == label
-        ]
-        if not found:
-            labels = ", ".join(map(repr, known[:10])) or "none"
-            raise UsageError(f"a label must be one that the model has learnt ({labels}), however: {label!r}")
-        return found[0]
 
     # -- the latent -------------------------------------------------------------------------------------------------
 

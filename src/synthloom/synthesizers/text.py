@@ -21,7 +21,7 @@ from synthloom.likelihoods.text import Style
 from synthloom.models import TextModel
 from synthloom.sources import SOURCES, Texts, texts_of
 from synthloom.spec import TextBatch, TextSpec
-from synthloom.synthesizers.base import Synthesizer
+from synthloom.synthesizers.base import Synthesizer, number_of
 from synthloom.vae import TextVAE
 
 __all__ = ["TextSynthesizer", "Wish"]
@@ -185,7 +185,7 @@ class TextSynthesizer(Synthesizer[Texts]):
     def _writer(self, wish: Wish) -> Callable[[int], Texts]:
         """What writes so many drafts: all that can be had without drawing again is in it already."""
         net = self._net()
-        label = None if wish.label is None else self._label(wish.label)
+        label = None if wish.label is None else number_of(wish.label, self.codec_.labels_)
         # from words to pieces, roughly: the rest is done by drawing again
         least, most = (
             int(count * self.codec_.pieces_per_word * f) for count, f in zip(wish.words, (0.7, 1.5), strict=True)
@@ -213,16 +213,6 @@ class TextSynthesizer(Synthesizer[Texts]):
             return Texts(self.codec_.decode(batch), self.codec_.decode_labels(batch))
 
         return write
-
-    def _label(self, label: Hashable) -> int:
-        known = self.codec_.labels_
-        found = [i for i, one in enumerate(known) if one == label] or [
-            i for i, one in enumerate(known) if str(one) == label
-        ]
-        if not found:
-            labels = ", ".join(map(repr, known[:10])) or "none"
-            raise UsageError(f"a label must be one that the model has learnt ({labels}), however: {label!r}")
-        return found[0]
 
     def _lexicon(self, forbidden: tuple[str, ...] = ()) -> Lexicon | None:
         """The words that may be written, if not all may."""
