@@ -148,12 +148,16 @@ class Past:
         return Past(self.key_BHSE[index], self.value_BHSE[index], present_BS, self.count)
 
 
+_ROOM = 16
+"""Tokens that a store holds once it has more than it began with: doubling from one would copy short items four times."""
+
+
 def _with_room(store_BHSE: Tensor, count: int) -> Tensor:
-    """The store, or one of twice the size with the same in it."""
+    """The store, or one of twice the size and more with the same in it."""
     B, H, S, E = store_BHSE.shape
     if count <= S:
         return store_BHSE
-    larger_BHSE = store_BHSE.new_empty(B, H, max(count, 2 * S), E)
+    larger_BHSE = store_BHSE.new_empty(B, H, max(count, 2 * S, _ROOM), E)
     larger_BHSE[:, :, :S] = store_BHSE
     return larger_BHSE
 
