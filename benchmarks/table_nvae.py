@@ -1,6 +1,7 @@
 """The table NVAE beside our TVAE, beside its own decoder without a code, and beside independent columns.
 
-    python benchmarks/table_nvae.py --train adult_train.csv --test adult_test.csv --target income [--seeds 5] [--halves]
+    python benchmarks/table_nvae.py --train adult_train.csv --test adult_test.csv --target income
+        [--seeds 5] [--halves] [--peer PYTHON] [--keep FOLDER]
 
 Every training is with default settings but `protect=False`, as published methods protect nothing; the protected default
 is printed beside it. Errors are in % against the training rows (sdmetrics 0.24 definitions); `xgb_train` and `xgb_test`
@@ -8,7 +9,10 @@ are 1 - (2 AUC - 1) of XGBoost told to find the synthetic rows among those of th
 `mle` is the published utility: XGBoost by a grid of 36 settings, chosen on a ninth of the synthetic rows, AUC on the
 test file. With --halves a model is trained on half of the rows to see whose neighbours its rows are (dcr_share, 0.5 is
 ideal). Rows drawn are as many as training rows. With --keep every training's scores, and the rows it drew, stay in a
-folder, and what is there is not trained again. Needs the `bench` extra.
+folder, and what is there is not trained again. Seconds are those of the processor, whatever else the machine does: on
+one thread they are those of the clock on a machine left alone. With --peer (the Python of an environment with ctgan)
+ctgan's TVAE is trained as well, for its default 300 epochs and on as many threads, and its time printed. Needs the
+`bench` extra.
 """
 
 from __future__ import annotations
@@ -17,6 +21,8 @@ import argparse
 import itertools
 import json
 import statistics
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -90,11 +96,11 @@ def judge(train: pd.DataFrame, test: pd.DataFrame, synthetic: pd.DataFrame, targ
 
 def fitted(train: pd.DataFrame, seed: int, model: str, **knobs: Any) -> tuple[pd.DataFrame, dict[str, float]]:
     """Synthetic rows, and what making them took."""
-    begin = time.perf_counter()
+    begin = time.process_time()
     table = sl.TableSynthesizer(model, seed=seed, **knobs).fit(train, progress=False)
-    trained = time.perf_counter()
+    trained = time.process_time()
     synthetic = table.sample(len(train), seed=seed)
-    took = {"fit_seconds": trained - begin, "rows_per_second": len(train) / (time.perf_counter() - trained)}
+    took = {"fit_seconds": trained - begin, "rows_per_second": len(train) / (time.process_time() - trained)}
     last = table.history_.iloc[(table.info_["best_epoch"] or len(table.history_)) - 1]
     for name in ("reconstruction", "kl_gaussian", "kl_dirichlet"):
         if name in last:
@@ -115,6 +121,14 @@ def dcr_share(train: pd.DataFrame, seed: int, model: str, **knobs: Any) -> float
     return float(METRICS["table"]["dcr_share"](*read, context).value)
 
 
+def peer_seconds(python: str, train: str, threads: int) -> float:
+    script = Path(__file__).parent / "peers" / "ctgan_tvae.py"
+    with tempfile.TemporaryDirectory() as folder:
+        call = [python, str(script), train, str(Path(folder) / "peer.csv"), "300", str(threads)]
+        said = subprocess.run(call, check=True, capture_output=True, text=True).stdout
+    return float(json.loads(said.splitlines()[-1])["fit"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--train", required=True)
@@ -124,6 +138,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--only", nargs="*", help="some of the rows alone, by name")
     parser.add_argument("--halves", action="store_true", help="train each once more, on half of the rows")
+    parser.add_argument("--peer", help="python of an environment with ctgan")
     parser.add_argument("--keep", type=Path, help="folder for what was found, one file for each training")
     options = parser.parse_args()
     # "None" is a word in some of these files, not a gap
@@ -134,6 +149,9 @@ def main() -> None:
     )
 
     free = {"protect": False, "threads": options.threads}
+    if options.peer:
+        seconds = peer_seconds(options.peer, options.train, options.threads or devices.usable_cores())
+        print(f"ctgan's TVAE, 300 epochs: {seconds:.0f} seconds", flush=True)
     makers: dict[str, tuple[str, dict[str, Any]]] = {
         "nvae": ("nvae", free),
         "nvae rate=0": ("nvae", free | {"rate": 0}),
