@@ -220,9 +220,10 @@ class CellWriter(nn.Module):
     """A code -> the likelihood of a row.
 
     `reader` makes a vector of a cell, `decoder` is a `nets.transformer.Decoder` that looks at the code. With
-    `any_order` half of all rows are scored in the table's own order, in which whole rows are drawn, and the others in
-    any: practice in one order is worth more than the freedom to draw in all. A `parallel` writer shows the decoder no
-    cell at all, so that columns are independent given the code.
+    `any_order` half of all rows are scored in the table's own order, in which whole rows are drawn; a quarter with some
+    columns before the others, both in that order, as rows are drawn of which so much is given; and a quarter in any:
+    practice where it is needed is worth more than all the orders, and all the orders keep it from learning by heart. A
+    `parallel` writer shows the decoder no cell at all, so that columns are independent given the code.
     """
 
     def __init__(
@@ -253,10 +254,14 @@ class CellWriter(nn.Module):
             return torch.arange(C, device=known_BC.device).expand(B, C), C
         place_BC = (torch.arange(C, device=known_BC.device) / C).expand(B, C)
         if self.any_order:
-            own_B1 = torch.rand(B, 1, device=known_BC.device) < 0.5
-            place_BC = torch.where(own_B1, place_BC, torch.rand(B, C, device=known_BC.device))
+            device = known_BC.device
+            early_BC = torch.rand(B, C, device=device) < torch.rand(B, 1, device=device)
+            any_BC = torch.rand(B, C, device=device)
+            way_B1 = torch.rand(B, 1, device=device)
+            other_BC = torch.where(way_B1 < 0.75, any_BC, place_BC + ~early_BC)
+            place_BC = torch.where(way_B1 < 0.5, place_BC, other_BC)
         most = C if devices.one_by_one(known_BC) else int(known_BC.sum(1).max()) if B else 0
-        return (place_BC + 1.0 * ~known_BC).argsort(1), most
+        return (place_BC + 2.0 * ~known_BC).argsort(1), most
 
     def tokens(self, cell_BND: Tensor | None, order_BN: Tensor) -> Tensor:
         """What the decoder reads: at each place the cell before it, and the column that is to come [B, N, D]."""

@@ -149,7 +149,7 @@ class Past:
 
 
 _ROOM = 16
-"""Tokens that a store holds once it has more than it began with: doubling from one would copy short items four times."""
+"""Tokens for which a store has room once it grows: by doubling alone short items would be copied four times."""
 
 
 def _with_room(store_BHSE: Tensor, count: int) -> Tensor:
