@@ -221,9 +221,10 @@ class CellWriter(nn.Module):
 
     `reader` makes a vector of a cell, `decoder` is a `nets.transformer.Decoder` that looks at the code. With
     `any_order` half of all rows are scored in the table's own order, in which whole rows are drawn; a quarter with some
-    columns before the others, both in that order, as rows are drawn of which so much is given; and a quarter in any:
-    practice where it is needed is worth more than all the orders, and all the orders keep it from learning by heart. A
-    `parallel` writer shows the decoder no cell at all, so that columns are independent given the code.
+    columns, as often as not one, before the others, both in that order, as rows are drawn of which so much is given;
+    and a quarter in any: practice where it is needed is worth more than all the orders, and all the orders keep it from
+    learning by heart. A `parallel` writer shows the decoder no cell at all, so that columns are independent given the
+    code.
     """
 
     def __init__(
@@ -256,6 +257,8 @@ class CellWriter(nn.Module):
         if self.any_order:
             device = known_BC.device
             early_BC = torch.rand(B, C, device=device) < torch.rand(B, 1, device=device)
+            one_BC = F.one_hot(torch.randint(C, (B,), device=device), C).bool()
+            early_BC = torch.where(torch.rand(B, 1, device=device) < 0.5, one_BC, early_BC)
             any_BC = torch.rand(B, C, device=device)
             way_B1 = torch.rand(B, 1, device=device)
             other_BC = torch.where(way_B1 < 0.75, any_BC, place_BC + ~early_BC)
