@@ -287,6 +287,7 @@ blocked = set(json.loads(sys.argv[1]))
 sys.meta_path.insert(0, Absent())
 import synthloom
 names = [m.name for m in pkgutil.walk_packages(synthloom.__path__, "synthloom.") if not m.name.endswith("__main__")]
+names = [name for name in names if not name.startswith("synthloom.studio.web.")]  # whose door says what is missing
 for name in names:
     importlib.import_module(name)
 assert not blocked & {name.partition(".")[0] for name in sys.modules}

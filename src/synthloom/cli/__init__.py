@@ -26,6 +26,7 @@ from synthloom.cli import (
     report,
     sample,
     score,
+    studio,
     tune,
     vary,
 )
@@ -48,6 +49,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "prepare": prepare.run,
     "tune": tune.run,
     "info": info.run,
+    "studio": studio.run,
 }
 
 _UNUSABLE = (UsageError, DataError, FileError, NotFittedError)
@@ -73,7 +75,7 @@ def _app() -> typer.Typer:
             raise typer.Exit
 
     for name, run in VERBS.items():
-        app.command(name, no_args_is_help=name not in ("demo",))(run)
+        app.command(name, no_args_is_help=name not in ("demo", "studio"))(run)
     return app
 
 

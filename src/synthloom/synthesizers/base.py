@@ -96,6 +96,7 @@ class Synthesizer(ABC, Generic[Items]):
         held, kept = order[:count].sort().values, order[count:].sort().values
         shown = batch.take(kept) if private is None else private.stand_in
         self.model.prepare(net, shown)
+        self.net_ = net  # from here on a tracker may have a `glimpse`
         interrupted = None
         try:
             history = training.train(
@@ -113,7 +114,7 @@ class Synthesizer(ABC, Generic[Items]):
             )
         except Interrupted as signal:
             interrupted, history = signal, signal.history
-        self.net_ = net.eval()
+        net.eval()
         self._history = history
         shown = batch if private is None else private.stand_in
         self._fit_prior(shown, seed)
@@ -138,6 +139,19 @@ class Synthesizer(ABC, Generic[Items]):
         if interrupted is not None:
             raise interrupted
         return self
+
+    def glimpse(self, n: int, *, seed: int = 0) -> Items:
+        """n items as the model would draw them by now: for trackers, while it is still in training.
+
+        Nothing of the training is changed by it, and a learned prior is not there yet.
+        """
+        net = self._assert_fitted()
+        was = net.training
+        net.eval()
+        try:
+            return self.sample(n, seed=seed)
+        finally:
+            net.train(was)
 
     @property
     def history_(self) -> pd.DataFrame:
