@@ -106,7 +106,7 @@ def find(frame: pd.DataFrame, said: dict[str, str]) -> list[dict[str, Any]]:
             codec = TableCodec(Options(), schema).fit(own)
             column |= {"type": codec.schema_.fields[0].type, "notice": next(iter(codec.notices.values()), "")}
         except SynthloomError as error:
-            column |= {"type": said.get(str(i), ""), "error": str(error)}
+            column |= {"type": said.get(str(i), ""), "notice": "", "error": str(error)}
         column["distinct"] = int(own.iloc[:, 0].nunique())
         if name in drawn:
             column["figure"] = marginal(name, tables[0], tables[0], RARE)
