@@ -105,6 +105,8 @@ class Synthesizer(ABC, Generic[Items]):
         checkpoint = Path(checkpoint) if checkpoint is not None else None
         if resume and self.seed is None and checkpoint is not None and checkpoint.exists():
             seed = training.checkpoint_seed(checkpoint)
+        if self.seed is None:
+            (seed,) = map(int, training.team().agreed(seed))
         lesson = self._lesson(data, seed, checkpoint if resume else None)
         batch, private, shown = lesson.items, lesson.private, lesson.shown
         self._refuse_too_large(batch)
@@ -261,9 +263,12 @@ class Synthesizer(ABC, Generic[Items]):
     def save(self, path: Path | str) -> None:
         """Write the model to one file: a zip of readable JSON and safetensors. The same model gives the same bytes.
 
-        The checkpoint of a training that ran to its end has then done its work and is removed.
+        The checkpoint of a training that ran to its end has then done its work and is removed. Of the processes of a
+        process group the first one writes.
         """
         self._assert_fitted()
+        if not training.team().first:
+            return
         codec, arrays = self._codec_state()
         # seconds are left out: they would make two equal runs differ
         rows = [{k: v for k, v in row.items() if k != "seconds"} for row in self._history.rows]
