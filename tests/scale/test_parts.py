@@ -141,6 +141,7 @@ def test_the_command_writes_parts_of_any_kind(small, tmp_path, ending):
     assert Manifest.read(out).rows == 12_000
     assert set(read_table(out)["ward"]) == {"surgery"}
     assert main([*call, "--workers", "1"]) == 2  # it is there
+    assert main([*call[:5], str(tmp_path / "file.csv"), "--workers", "1"]) == 2  # no folder
     assert main([*call, "--workers", "1", "--force"]) == 0
     assert len(set(read_table(out)["ward"])) > 1
 

@@ -108,6 +108,10 @@ def run(
     if parts or workers or address or resume or engine != "local" or _is_folder(path, source):
         from synthloom.scale import generate
 
+        if path == "-" or path.lower().endswith(source.endings):
+            raise UsageError(
+                f"--out must be a folder where parts are to be written, however: {path}; --parts says of what"
+            )
         options: dict[str, Any] = {"excel_safe": excel_safe, "resume": resume, "force": force}
         where: dict[str, Any] = {"engine": engine, "workers": workers, "address": address}
         drawn = generate(model, path, rows, seed=seed, ending=parts, asked=said, **options, **where)

@@ -186,7 +186,9 @@ def _begin(folder: Path, job: Job, begun: Manifest | None) -> Manifest:
     """The manifest to go on with, written once so that a folder that cannot be written shows itself now."""
     if begun is not None:
         new = job.to_json()
-        differ = [f"{name} was {was!r} and is {new.get(name)!r}" for name, was in begun.job.items() if new[name] != was]
+        differ = [
+            f"{name} was {was!r} and is {new.get(name)!r}" for name, was in begun.job.items() if new.get(name) != was
+        ]
         if differ:
             raise UsageError(
                 f"{folder} can only go on with the job that began it, however: {'; '.join(differ)}; set these as they "
