@@ -4,4 +4,5 @@ import sys
 
 from synthloom.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":  # not in the workers that it starts
+    sys.exit(main())

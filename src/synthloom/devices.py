@@ -33,14 +33,15 @@ def pick(name: str = "auto") -> torch.device:
 
 @cache
 def usable_cores() -> int:
-    """Cores this process may really use: the affinity mask, and the quota of a container if there is one."""
+    """Cores this process may really use: the affinity mask, the quota of a container if there is one, and its share
+    beside other workers of torchrun."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = Path("/sys/fs/cgroup/cpu.max")
     if quota.exists():
         limit, period = quota.read_text().split()[:2]
         if limit != "max":
             cores = min(cores, max(1, int(limit) // int(period)))
-    return cores
+    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 @contextmanager

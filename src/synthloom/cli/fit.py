@@ -47,7 +47,7 @@ def run(
     wandb: Annotated[str | None, typer.Option("--wandb", help="Log to Weights & Biases, in this project.")] = None,
     force: Force = False,
 ) -> None:
-    """Train a model on real data.
+    """Train a model on real data, with one process, or with several that torchrun starts.
 
     A run that is stopped leaves MODEL.checkpoint behind; the same call with --resume goes on from there. Ctrl-C ends
     training early and keeps what has been learnt.
@@ -55,7 +55,7 @@ def run(
     out = Path(may_write(out, force or resume))
     from synthloom.sources import SOURCES, kind_of
     from synthloom.synthesizers import SYNTHESIZERS
-    from synthloom.training import CsvTracker, Interrupted, TensorBoardTracker, Tracker, WandbTracker
+    from synthloom.training import CsvTracker, Interrupted, TensorBoardTracker, Tracker, WandbTracker, joined
 
     kind = kind or kind_of(data)
     if kind not in SYNTHESIZERS:
@@ -76,13 +76,17 @@ def run(
     synthesizer = SYNTHESIZERS[kind](model, seed=seed, **said)
     columns = only_known(synthesizer.fit, {"column": column, "labels": labels}, kind)
     checkpoint = out.with_name(out.name + ".checkpoint")
-    try:
-        synthesizer.fit(data, checkpoint=checkpoint, resume=resume, trackers=trackers, **columns)
-    except Interrupted:
+    with joined() as team:
+        try:
+            synthesizer.fit(data, checkpoint=checkpoint, resume=resume, trackers=trackers, **columns)
+        except Interrupted:
+            synthesizer.save(out)
+            if team.first:
+                say(f"stopped early: {out} holds what was learnt; --resume goes on from {checkpoint.name}")
+            raise
         synthesizer.save(out)
-        say(f"stopped early: {out} holds what was learnt; --resume goes on from {checkpoint.name}")
-        raise
-    synthesizer.save(out)
+    if not team.first:
+        return
     for column, notice in synthesizer.info_.get("notices", {}).items():
         say(f"column {column}: {notice}")
     for note in synthesizer.info_["notes"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +24,7 @@ from synthloom.cli.options import (
 from synthloom.errors import UsageError
 
 if TYPE_CHECKING:
+    from synthloom.sources import Source
     from synthloom.synthesizers import TableSynthesizer
 
 
@@ -59,16 +61,29 @@ def run(
         float | None, typer.Option("--strength", help="Texts: how far from the examples; 1: anywhere.", min=0, max=1)
     ] = None,
     seed: Seed = None,
-    engine: Annotated[str, typer.Option("--engine", help="Where to draw: local.")] = "local",
+    parts: Annotated[
+        str | None,
+        typer.Option("--parts", help="Write a folder of parts of this kind, as .csv; none: .parquet, .jsonl, .npz."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes that write parts; none: one for each core.")
+    ] = None,
+    engine: Annotated[str, typer.Option("--engine", help="Where to draw parts: local or ray.")] = "local",
+    address: Annotated[
+        str | None, typer.Option("--address", help="Of a Ray cluster; none: this machine alone.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the parts of a stopped run.")] = False,
     excel_safe: Annotated[
         bool, typer.Option("--excel-safe", help="Keep spreadsheets from running text that begins like a formula.")
     ] = False,
     force: Force = False,
 ) -> None:
-    """Draw synthetic rows, texts or images from a model."""
-    path = may_write(out, force)
-    if engine != "local":
-        raise UsageError(f"--engine must be local, however: {engine!r}")
+    """Draw synthetic rows, texts or images from a model.
+
+    A folder of parts is written by several processes, the same bytes however many; _manifest.json in it says what is
+    finished, and the same call with --resume goes on from there.
+    """
+    path = may_write(out, force or resume)
     synthesizer: Any
     synthesizer, source = load_model(model)
     asked = {
@@ -90,6 +105,18 @@ def run(
         said["given"] = _as_known(synthesizer, said["given"])
     if "balance" in said:
         said["balance"] = _as_shares(synthesizer, said["balance"])
+    if parts or workers or address or resume or engine != "local" or _is_folder(path, source):
+        from synthloom.scale import generate
+
+        if path == "-" or path.lower().endswith(source.endings):
+            raise UsageError(
+                f"--out must be a folder where parts are to be written, however: {path}; --parts says of what"
+            )
+        options: dict[str, Any] = {"excel_safe": excel_safe, "resume": resume, "force": force}
+        where: dict[str, Any] = {"engine": engine, "workers": workers, "address": address}
+        drawn = generate(model, path, rows, seed=seed, ending=parts, asked=said, **options, **where)
+        say(f"{path}: {drawn.rows:,} {source.things} in {len(drawn.parts):,} parts (seed {drawn.job['seed']})")
+        return
     written = source.write(synthesizer.stream(rows, seed=seed, **said), path, excel_safe=excel_safe)
     if "given" in said:
         say(f"{synthesizer.given_share_:.2%} of the codes that the model draws on its own carry the condition")
@@ -100,6 +127,11 @@ def run(
         say(f"of {drafts['drawn']:,} drafts {drafts['copies']:,} were copies, and {drafts['unfit']:,} not as asked for")
     if path != "-":
         say(f"{path}: {written:,} {source.things}")
+
+
+def _is_folder(path: str, source: Source) -> bool:
+    """Whether a path without an ending means a folder of parts."""
+    return path != "-" and not Path(path).suffix and not source.apart
 
 
 def _range(text: str) -> int | tuple[int, int]:

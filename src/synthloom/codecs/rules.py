@@ -341,6 +341,15 @@ class Rules(Demand):
         single.rules = [rule for rule in self.rules if not isinstance(rule, Unique)]
         return single
 
+    def assert_apart(self) -> None:
+        """Refuse rows that are drawn apart from others, where rows must differ from each other."""
+        for rule in self.rules:
+            if isinstance(rule, Unique) and not rule.always:
+                raise UsageError(
+                    f"parts must be such as can be made apart from each other, however: {rule.text!r} compares all "
+                    f"rows; write one file with one process, or leave the rule out"
+                )
+
     def assert_kept(self, given: pd.DataFrame) -> None:
         """Refuse rows that break a rule by what is given of them: no draw could mend that."""
         for rule in self.of_single_rows().rules:

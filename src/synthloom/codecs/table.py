@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -18,12 +18,13 @@ import torch
 from synthloom import rng
 from synthloom.codecs.columns import COLUMNS, RARE, Column, Encoded, Options, detect, example
 from synthloom.codecs.columns.constant import ConstantColumn
+from synthloom.codecs.columns.identifier import IdentifierColumn
 from synthloom.codecs.dtypes import cast, refuse_unsupported
 from synthloom.errors import DataError
 from synthloom.schema import Field, Name, Overrides, Schema, read_overrides
 from synthloom.spec import Block, Limit, TableBatch, TableSpec
 
-__all__ = ["TableCodec", "check_frame", "overwritten", "pack", "plain_name", "unpack"]
+__all__ = ["Gaps", "TableCodec", "check_frame", "overwritten", "pack", "plain_name", "unpack"]
 
 
 class TableCodec:
@@ -42,8 +43,13 @@ class TableCodec:
         self.schema = schema
         self.seed = seed
 
-    def fit(self, df: pd.DataFrame) -> Self:
-        """Detect what every column is and learn how to encode it."""
+    def fit(
+        self, df: pd.DataFrame, *, gaps: Gaps | None = None, whole: Callable[[int], pd.Series] | None = None
+    ) -> Self:
+        """Detect what every column is and learn how to encode it.
+
+        `df` may be a sample of the rows: `gaps` are then those of the whole table, and `whole` gives a whole column.
+        """
         check_frame(df, self.options)
         names = [plain_name(name) for name in df.columns]
         said = read_overrides(self.schema, names, COLUMNS)
@@ -52,6 +58,9 @@ class TableCodec:
             series = df.iloc[:, i]
             refuse_unsupported(series, name)
             field = detect(series, name, said.get(name, {}))
+            if whole is not None and (field.type == IdentifierColumn.type or _may_count_rows(series)):
+                series = whole(i)
+                field = detect(series, name, said.get(name, {}))
             present = series[series.notna()].reset_index(drop=True)
             if self.options.protect and 0 < len(present) < RARE:  # nothing of it may be given out
                 field = dataclasses.replace(field, type=ConstantColumn.type, facts={})
@@ -59,7 +68,7 @@ class TableCodec:
             stream = rng.generator(self.seed, "fit", i)
             self.columns_.append(COLUMNS[field.type].fit(present, field, self.options, stream))
         self.schema_ = Schema(tuple(fields), plain_name(df.columns.name), plain_name(df.index.name))
-        self.leaders_ = _leaders(df)
+        self.leaders_ = (gaps or Gaps.of(df)).leaders
         return self
 
     @property
@@ -82,12 +91,14 @@ class TableCodec:
         partial: bool = False,
         gaps: bool | None = None,
         spread: bool = True,
+        start: int = 0,
     ) -> TableBatch:
         """Rows as a batch. What was never learnt is not known, or refused if `strict`.
 
         With `partial` columns may be absent, and missing cells are unknown rather than known to be missing, unless
         `gaps` says otherwise. To train on, whole numbers and ties are `spread` over the stretch that is theirs; to look
-        at, they stand in its middle, and what a row becomes depends on nothing but the row.
+        at, they stand in its middle, and what a row becomes depends on nothing but the row. `start` is the number of
+        the first row, where a table is encoded in parts.
         """
         names = self._check_columns(df, partial)
         gaps = not partial if gaps is None else gaps
@@ -97,7 +108,7 @@ class TableCodec:
         for i, name in enumerate(self.schema_.names):
             if name not in names or (i not in spoken and not strict):
                 continue
-            encoded, present = self._encode_column(i, df.iloc[:, names[name]], strict, spread)
+            encoded, present = self._encode_column(i, df.iloc[:, names[name]], strict, spread, start)
             if i not in spoken:
                 continue
             k = spoken[i]
@@ -282,13 +293,16 @@ class TableCodec:
         column = self.columns_[i]
         return Block(max(1, column.choices + self._has_missing(i)), column.numbered)
 
-    def _encode_column(self, i: int, series: pd.Series, strict: bool, spread: bool) -> tuple[Encoded, np.ndarray]:
+    def _encode_column(
+        self, i: int, series: pd.Series, strict: bool, spread: bool, start: int
+    ) -> tuple[Encoded, np.ndarray]:
         present = series.notna().to_numpy(bool)
         cells = series[present].reset_index(drop=True)
         if not len(cells):
             return Encoded.choices(np.zeros(0, np.int64)), present
         field = self.schema_.fields[i]
-        stream = rng.generator(self.seed, "encode", i) if spread else rng.NO_CHANCE
+        part = [start] if start else []
+        stream = rng.generator(self.seed, "encode", i, *part) if spread else rng.NO_CHANCE
         try:
             return self.columns_[i].encode(cells, stream, strict=strict), present
         except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
@@ -346,14 +360,44 @@ def plain_name(name: Any) -> Name:
     raise DataError(f"names must be text or numbers, however: {name!r} is a {type(name).__name__}; rename it")
 
 
-def _leaders(df: pd.DataFrame) -> list[int | None]:
-    """For each column with gaps the first one that has exactly the same gaps; None where nothing is missing."""
-    first: dict[bytes, int] = {}
-    leaders: list[int | None] = []
-    for i in range(df.shape[1]):
-        gaps = df.iloc[:, i].isna().to_numpy(bool)
-        leaders.append(first.setdefault(np.packbits(gaps).tobytes(), i) if gaps.any() else None)
-    return leaders
+class Gaps:
+    """Where cells are missing, followed through a table frame by frame.
+
+    >>> gaps = Gaps()
+    >>> for frame in pd.DataFrame({"a": [1, 2], "b": [None, 2]}), pd.DataFrame({"a": [None, 2], "b": [None, 2]}):
+    ...     gaps.add(frame)
+    >>> gaps.leaders
+    [0, 1]
+    """
+
+    def __init__(self) -> None:
+        self._first: list[int] = []  # for each column the first one that has had exactly the same gaps
+        self._any: list[bool] = []
+
+    @classmethod
+    def of(cls, df: pd.DataFrame) -> Self:
+        gaps = cls()
+        gaps.add(df)
+        return gaps
+
+    def add(self, df: pd.DataFrame) -> None:
+        """Take the next rows into account."""
+        before, found = self._first or [0] * df.shape[1], dict[tuple[int, bytes], int]()
+        missing = [df.iloc[:, i].isna().to_numpy(bool) for i in range(df.shape[1])]
+        self._first = [found.setdefault((before[i], np.packbits(own).tobytes()), i) for i, own in enumerate(missing)]
+        self._any = [
+            bool(own.any()) or had for own, had in zip(missing, self._any or [False] * len(missing), strict=True)
+        ]
+
+    @property
+    def leaders(self) -> list[int | None]:
+        """For each column with gaps the first one that has exactly the same gaps; None where nothing is missing."""
+        return [first if some else None for first, some in zip(self._first, self._any, strict=True)]
+
+
+def _may_count_rows(series: pd.Series) -> bool:
+    """Whether it may number the rows, which a sample of them cannot tell: whole numbers that all differ."""
+    return bool(pd.api.types.is_integer_dtype(series.dtype) and series.is_unique)
 
 
 def _as_series(raw: np.ndarray | pd.Categorical, missing: np.ndarray, field: Field) -> pd.Series:

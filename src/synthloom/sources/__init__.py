@@ -20,6 +20,7 @@ import numpy as np
 
 from synthloom.sources.images import IMAGES, Images, images_of, read_images, take_images, write_images
 from synthloom.sources.pictures import Frame
+from synthloom.sources.sampling import RowSample, evenly
 from synthloom.sources.tables import FORMATS, Format, chunks, read_table, take_rows, write_table
 from synthloom.sources.texts import Texts, read_texts, take_texts, texts_of, write_texts
 
@@ -29,9 +30,11 @@ __all__ = [
     "Format",
     "Frame",
     "Images",
+    "RowSample",
     "Source",
     "Texts",
     "chunks",
+    "evenly",
     "images_of",
     "kind_of",
     "looks_like",
@@ -59,12 +62,16 @@ class Source:
     """(items or an iterable of them in parts, path) -> how many were written."""
     take: Callable[[Any, Any], Any]
     """(items, numbers) -> those items."""
+    parts: str
+    """The kind of file that a folder of parts is made of."""
+    apart: bool
+    """Whether a folder that is written holds a file for each item, unless parts are asked for."""
 
 
 SOURCES: dict[str, Source] = {
-    "table": Source("rows", tuple(FORMATS), read_table, write_table, take_rows),
-    "text": Source("texts", (".txt", ".md", ".jsonl"), read_texts, write_texts, take_texts),
-    "image": Source("images", IMAGES, read_images, write_images, take_images),
+    "table": Source("rows", tuple(FORMATS), read_table, write_table, take_rows, ".parquet", apart=False),
+    "text": Source("texts", (".txt", ".md", ".jsonl"), read_texts, write_texts, take_texts, ".jsonl", apart=True),
+    "image": Source("images", IMAGES, read_images, write_images, take_images, ".npz", apart=True),
 }
 """Kind of data -> how it comes and goes."""
 

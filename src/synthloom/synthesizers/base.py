@@ -24,7 +24,7 @@ from synthloom.vae import VAE
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Lesson", "Synthesizer", "number_of"]
+__all__ = ["Lesson", "Shards", "Synthesizer", "number_of"]
 
 Items = TypeVar("Items")
 """What people hold: a data frame, texts, an array of images."""
@@ -40,8 +40,30 @@ class Lesson:
     items: Any
     seed: int
     private: Private | None = None
+    shown: Any = None
+    """What may be looked at beside taking steps; none: the items themselves."""
     told: Callable[[], dict[str, Any]] = dict
     """What `info_` says of these terms, once training is over."""
+
+
+class Shards(Sequence[Items]):
+    """A sample that is not drawn yet, in parts: any of them can be made alone, in any order, on any machine.
+
+    >>> [f"{shard}: {count}" for shard, count in Shards(25, 10, lambda shard, count: (shard, count))]
+    ['0: 10', '1: 10', '2: 5']
+    """
+
+    def __init__(self, items: int, size: int, make: Callable[[int, int], Items]) -> None:
+        self.items, self.size, self._make = items, size, make
+
+    def __len__(self) -> int:
+        return -(-self.items // self.size)
+
+    def __getitem__(self, shard: Any) -> Any:
+        """The items of one part."""
+        if not 0 <= shard < len(self):
+            raise IndexError(f"there are {len(self)} shards, however: {shard} was asked for")
+        return self._make(shard, min(self.size, self.items - shard * self.size))
 
 
 class Synthesizer(ABC, Generic[Items]):
@@ -83,8 +105,10 @@ class Synthesizer(ABC, Generic[Items]):
         checkpoint = Path(checkpoint) if checkpoint is not None else None
         if resume and self.seed is None and checkpoint is not None and checkpoint.exists():
             seed = training.checkpoint_seed(checkpoint)
+        if self.seed is None:
+            (seed,) = map(int, training.team().agreed(seed))
         lesson = self._lesson(data, seed, checkpoint if resume else None)
-        batch, private = lesson.items, lesson.private
+        batch, private, shown = lesson.items, lesson.private, lesson.shown
         self._refuse_too_large(batch)
         settings = self.model.settings(lesson.seed, len(batch) if private is None else private.rows)
         if settings.max_time and PRIORS[self.model.prior]:
@@ -94,8 +118,8 @@ class Synthesizer(ABC, Generic[Items]):
         count = min(round(self.model.validation * len(batch)), _MOST_HELD) if len(batch) >= 50 else 0
         order = torch.from_numpy(rng.generator(seed, "validation").permutation(len(batch)))
         held, kept = order[:count].sort().values, order[count:].sort().values
-        shown = batch.take(kept) if private is None else private.stand_in
-        self.model.prepare(net, shown)
+        learnt = batch.take(kept) if shown is None else shown
+        self.model.prepare(net, learnt)
         self.net_ = net  # from here on a tracker may have a `glimpse`
         interrupted = None
         try:
@@ -104,7 +128,7 @@ class Synthesizer(ABC, Generic[Items]):
                 batch.take(kept),
                 batch.take(held) if count else None,
                 settings,
-                self.model.schedule_for(shown),
+                self.model.schedule_for(learnt),
                 private=private,
                 checkpoint=checkpoint,
                 checkpoint_seconds=checkpoint_seconds,
@@ -116,7 +140,7 @@ class Synthesizer(ABC, Generic[Items]):
             interrupted, history = signal, signal.history
         net.eval()
         self._history = history
-        shown = batch if private is None else private.stand_in
+        shown = batch if shown is None else shown
         self._fit_prior(shown, seed)
         with torch.no_grad(), rng.seeded(seed, "finish"):
             self.model.finish(net, shown.to(self.device))
@@ -125,7 +149,7 @@ class Synthesizer(ABC, Generic[Items]):
             "model": self.model.name,
             "knobs": self.model.model_dump(mode="json"),
             "seed": seed,
-            "items": len(shown),
+            "items": len(batch) if private is None else len(shown),  # how many there are is private, too
             "parameters": sum(p.numel() for p in net.parameters()),
             "threads": history.threads,
             "synthloom": __version__,
@@ -160,6 +184,15 @@ class Synthesizer(ABC, Generic[Items]):
 
         self._assert_fitted()
         return pd.DataFrame(self._history.rows)
+
+    # -- drawing ----------------------------------------------------------------------------------------------------
+
+    def stream(self, *args: Any, **kwargs: Any) -> Iterator[Items]:
+        """`sample` in parts of at most `SHARD`, one after the other, in constant memory."""
+        yield from self.shards(*args, **kwargs)
+
+    def assert_apart(self) -> None:
+        """Refuse to be drawn in parts that know nothing of each other, where one must know of another."""
 
     # -- the latent -------------------------------------------------------------------------------------------------
 
@@ -244,9 +277,12 @@ class Synthesizer(ABC, Generic[Items]):
     def save(self, path: Path | str) -> None:
         """Write the model to one file: a zip of readable JSON and safetensors. The same model gives the same bytes.
 
-        The checkpoint of a training that ran to its end has then done its work and is removed.
+        The checkpoint of a training that ran to its end has then done its work and is removed. Of the processes of a
+        process group the first one writes.
         """
         self._assert_fitted()
+        if not training.team().first:
+            return
         codec, arrays = self._codec_state()
         # seconds are left out: they would make two equal runs differ
         rows = [{k: v for k, v in row.items() if k != "seconds"} for row in self._history.rows]
@@ -285,13 +321,13 @@ class Synthesizer(ABC, Generic[Items]):
     # -- what a kind of data adds -----------------------------------------------------------------------------------
 
     @abstractmethod
-    def stream(self, *args: Any, **kwargs: Any) -> Iterator[Items]:
-        """Synthetic items in parts of at most `SHARD`, in constant memory; takes a number, a seed, and whatever a kind
-        of data can be asked for."""
+    def shards(self, *args: Any, **kwargs: Any) -> Shards[Items]:
+        """`sample` in parts of `SHARD` that are made when they are asked for: each is a pure function of the model, the
+        number of the part, and what is asked for; takes what `sample` takes."""
 
     @abstractmethod
     def sample(self, *args: Any, **kwargs: Any) -> Items:
-        """All the parts of `stream` together."""
+        """A number of synthetic items; takes a seed, and whatever a kind of data can be asked for."""
 
     @abstractmethod
     def _items(self, data: Any) -> Items:
@@ -393,13 +429,13 @@ class Synthesizer(ABC, Generic[Items]):
         every = torch.arange(len(batch))
         return [batch.take(index).to(self.device) for index in torch.split(every, self.BATCH) if len(index)]
 
-    def _shards(self, n: Any) -> Iterator[tuple[int, int, int]]:
-        """Number, first item and number of items of each shard of a sample of n."""
+    def _shards(self, n: Any, make: Callable[[int, int], Items]) -> Shards[Items]:
+        """The shards of a sample of n: `make` is told the number of a shard, and how many items it has."""
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
             raise UsageError(
                 f"the number of {SOURCES[self.kind].things} must be a whole number of 0 or more, however: n={n!r}"
             )
-        return ((start // self.SHARD, start, min(self.SHARD, int(n) - start)) for start in range(0, int(n), self.SHARD))
+        return Shards(int(n), self.SHARD, make)
 
     def _learned(self, prior: str | None) -> bool:
         """Whether to draw from the learned prior, if there is one, or from the latent's own."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -20,7 +20,7 @@ from synthloom.models import ImageModel
 from synthloom.sources import SOURCES, Frame, Images, Source, images_of
 from synthloom.sources.images import join
 from synthloom.spec import ImageBatch, ImageSpec
-from synthloom.synthesizers.base import Synthesizer, number_of
+from synthloom.synthesizers.base import Shards, Synthesizer, number_of
 from synthloom.vae import ImageVAE
 
 __all__ = ["ImageSynthesizer"]
@@ -72,7 +72,7 @@ class ImageSynthesizer(Synthesizer[Images]):
         parts = list(self.stream(n, label=label, pixels=pixels, prior=prior, seed=seed))
         return join(parts) if parts else self._decode([])
 
-    def stream(
+    def shards(
         self,
         n: int,
         *,
@@ -80,16 +80,18 @@ class ImageSynthesizer(Synthesizer[Images]):
         pixels: str = "expected",
         prior: str | None = None,
         seed: int | None = None,
-    ) -> Iterator[Images]:
-        """`sample` in parts of at most `SHARD` images, in constant memory."""
+    ) -> Shards[Images]:
+        """`sample` in parts of at most `SHARD` images, each made when it is asked for."""
         self._assert_fitted()
-        shards = self._shards(n)
         if pixels not in ("expected", "drawn"):
             raise UsageError(f'pixels must be "expected" or "drawn", however: {pixels!r}')
-        number = None if label is None else number_of(label, self.codec_.labels_)
-        learned, seed = self._learned(prior), rng.fresh_seed() if seed is None else seed
-        for shard, _, count in shards:
-            yield self.shard(shard, count, seed, number, learned=learned, temperature=float(pixels == "drawn"))
+        place = None if label is None else number_of(label, self.codec_.labels_)
+        learned, number = self._learned(prior), rng.fresh_seed() if seed is None else seed
+
+        def make(shard: int, count: int) -> Images:
+            return self.shard(shard, count, number, place, learned=learned, temperature=float(pixels == "drawn"))
+
+        return self._shards(n, make)
 
     @torch.inference_mode()
     def shard(

@@ -53,7 +53,7 @@ def private_lesson(
     # what spreads rows inside their stretch is hidden like all other chance: or one row less would show in all others
     hidden = copy.copy(codec)
     hidden.seed = memo["secret"]
-    return codec, Lesson(hidden.encode(df), memo["secret"], private, told)
+    return codec, Lesson(hidden.encode(df), memo["secret"], private, stand_in, told)
 
 
 def _begin(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -20,7 +20,8 @@ from synthloom.likelihoods import RowLikelihood
 from synthloom.models import TableModel
 from synthloom.schema import Overrides, Schema
 from synthloom.spec import TableBatch, TableSpec
-from synthloom.synthesizers.base import Lesson, Synthesizer
+from synthloom.synthesizers import large
+from synthloom.synthesizers.base import Lesson, Shards, Synthesizer
 from synthloom.synthesizers.given import draw_given
 from synthloom.synthesizers.private import private_lesson
 
@@ -96,7 +97,7 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
         """
         return self._join(list(self.stream(n, given=given, balance=balance, prior=prior, seed=seed)))
 
-    def stream(
+    def shards(
         self,
         n: int | None = None,
         *,
@@ -104,8 +105,8 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
         balance: Mapping[Any, Any] | None = None,
         prior: str | None = None,
         seed: int | None = None,
-    ) -> Iterator[pd.DataFrame]:
-        """`sample` in parts of at most `SHARD` rows, in constant memory."""
+    ) -> Shards[pd.DataFrame]:
+        """`sample` in parts of at most `SHARD` rows, each made when it is asked for."""
         self._assert_fitted()
         if isinstance(given, pd.DataFrame):
             if n not in (None, len(given)):
@@ -114,14 +115,20 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
             self.rules_.assert_kept(given)
         elif (given or balance) and n is None:
             raise UsageError("with conditions, the number of rows must be said too, however: n is None")
-        shards = self._shards(n)
         learned = self._learned(prior)
-        seed = rng.fresh_seed() if seed is None else seed
-        self._read_given(0, given, balance, seed)  # refuses at once what cannot be
+        number = rng.fresh_seed() if seed is None else seed
+
+        def make(shard: int, rows: int) -> pd.DataFrame:
+            part = given.iloc[shard * self.SHARD :][:rows] if isinstance(given, pd.DataFrame) else given
+            return self.shard(shard, rows, number, part, balance=balance, learned=learned)
+
+        shards = self._shards(n, make)
+        self._read_given(0, given, balance, number)  # refuses at once what cannot be
         self.rules_.begin()
-        for shard, start, rows in shards:
-            part = given.iloc[start : start + rows] if isinstance(given, pd.DataFrame) else given
-            yield self.shard(shard, rows, seed, part, balance=balance, learned=learned)
+        return shards
+
+    def assert_apart(self) -> None:
+        self.rules_.assert_apart()
 
     @torch.inference_mode()
     def shard(
@@ -307,18 +314,28 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
     def _learn_codec(self, data: Any, seed: int) -> TableBatch:
         df = _as_frame(data)
         self.codec_ = TableCodec(self._options, self.schema, rng.mix(seed, "codec")).fit(df)
+        self._learn_rules(df)
+        return self.codec_.encode(df)
+
+    def _learn_rules(self, df: pd.DataFrame) -> None:
         self._refuse_nothing()
         self.rules_ = Rules(self.codec_, self.rules)
-        self._broken_rules = self.rules_.learn(df)
-        return self.codec_.encode(df)
+        self._remarks = self.rules_.learn(df)
 
     def _lesson(self, data: Any, seed: int, resumed: Path | None) -> Lesson:
         if self.model.epsilon is None:
-            return super()._lesson(data, seed, resumed)
+            data = large.read(data, rng.mix(seed, "codec"))
+            if not isinstance(data, large.LargeTable):
+                return super()._lesson(data, seed, resumed)
+            self.codec_ = TableCodec(self._options, self.schema, rng.mix(seed, "codec"))
+            data.fit(self.codec_)
+            self._learn_rules(data.sample)
+            self._remarks += [data.note]
+            return Lesson(data.encode(self.codec_), seed, shown=data.shown(self.codec_))
         self.codec_, lesson = private_lesson(_as_frame(data), self.schema, self._options, self.model, seed, resumed)
         self._refuse_nothing()
         self.rules_ = Rules(self.codec_, self.rules)
-        self._broken_rules = self.rules_.trust()
+        self._remarks = self.rules_.trust()
         return lesson
 
     @property
@@ -331,7 +348,7 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
             raise DataError("some column must be worth learning, however: all are constant, identifiers or text")
 
     def _examine(self, batch: Any, seed: int) -> list[str]:
-        return [*self._broken_rules, *super()._examine(batch, seed)]
+        return [*self._remarks, *super()._examine(batch, seed)]
 
     def _draw(self, code: Any, temperature: float, like: Any) -> TableBatch:
         """... Within the limits that rules set."""

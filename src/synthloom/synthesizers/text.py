@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -21,7 +21,7 @@ from synthloom.likelihoods.text import Style
 from synthloom.models import TextModel
 from synthloom.sources import SOURCES, Texts, texts_of
 from synthloom.spec import TextBatch, TextSpec
-from synthloom.synthesizers.base import Synthesizer, number_of
+from synthloom.synthesizers.base import Shards, Synthesizer, number_of
 from synthloom.vae import TextVAE
 
 __all__ = ["TextSynthesizer", "Wish"]
@@ -147,15 +147,13 @@ class TextSynthesizer(Synthesizer[Texts]):
         wish = Wish(*asked, budget, prior)
         return _join(list(self.stream(n, seed=seed, **vars(wish))))
 
-    def stream(self, n: int, *, seed: int | None = None, **wishes: Any) -> Iterator[Texts]:
-        """`sample` in parts of at most `SHARD` texts, in constant memory."""
+    def shards(self, n: int, *, seed: int | None = None, **wishes: Any) -> Shards[Texts]:
+        """`sample` in parts of at most `SHARD` texts, each made when it is asked for."""
         self._assert_fitted()
-        shards = self._shards(n)
         wish = Wish(**wishes)
-        seed = rng.fresh_seed() if seed is None else seed
+        number = rng.fresh_seed() if seed is None else seed
         self.drafts_ = Counter[str]()
-        for shard, _, count in shards:
-            yield self.shard(shard, count, seed, wish)
+        return self._shards(n, lambda shard, count: self.shard(shard, count, number, wish))
 
     drafts_: Counter[str]
 

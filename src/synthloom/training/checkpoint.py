@@ -122,7 +122,8 @@ def data_print(data: Batch | None, look_at: int = 4096) -> str:
     """How many items there are, and a hash of at most `look_at` of them, evenly spread."""
     if data is None:
         return "none"
-    sample = data.take(torch.linspace(0, len(data) - 1, min(look_at, len(data)), dtype=torch.float64).round().long())
+    some = torch.linspace(0, len(data) - 1, min(look_at, len(data)), dtype=torch.float64).round().long()
+    sample = data.take(some).to(torch.device("cpu"))
     digest = hashlib.sha256()
     for name, value in sorted(vars(sample).items()):
         if isinstance(value, Tensor):

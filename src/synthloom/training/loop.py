@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from synthloom.spec import Batch
 from synthloom.training import checkpoint as on_disk
 from synthloom.training.checkpoint import State
 from synthloom.training.schedules import Schedule
+from synthloom.training.team import team
 from synthloom.training.tracking import Progress, Tracker, tracking
 from synthloom.vae import VAE
 
@@ -129,11 +131,20 @@ def train(
     there if the file exists, to the same bytes. `progress` shows a bar; None does so where standard error is a
     terminal. Randomness is drawn from `settings.seed` alone, and the caller's stream is left as it was. With `private`
     the items are learnt under differential privacy, on noise that no seed repeats.
+
+    Inside a process group of torch all of its processes train one network together, see `team`: `batch_size` counts the
+    items of all of them, so that a step is the same step. The first one writes and tells; a run may be resumed by
+    another number of processes.
     """
     if len(data) == 0:
         raise UsageError("training needs at least one item, however: there is none")
     if resume and checkpoint is None:
         raise UsageError("resume needs the checkpoint to go on from, however: checkpoint=None; give its path")
+    ours = team()
+    if private is not None and ours.size > 1:
+        raise UsageError(f"with epsilon one process must train alone, however: there are {ours.size}")
+    if not ours.first:
+        trackers, progress = (), False
     device = devices.pick(settings.device)
     vae.to(device)
     parameters = sum(parameter.numel() for parameter in vae.parameters())
@@ -144,11 +155,14 @@ def train(
             validation if validation is not None and len(validation) else None,
             settings,
             deepcopy(schedule),  # its state is this run's
-            {"device": device.type, "threads": threads, "torch": torch.__version__},
+            {"device": device.type, "threads": threads, "workers": ours.size, "torch": torch.__version__},
         )
         run.begin(checkpoint, checkpoint_seconds, resume)
+        # the first goes on with the stream of a run that is alone, others have noise of their own
+        apart = nullcontext() if ours.first else rng.seeded(settings.seed, "training", ours.rank, run.course.step)
         info = asdict(settings) | {"schedule": repr(schedule), "items": len(data), "parameters": parameters}
-        with tracking(trackers, progress, info | {"step": run.course.step, "share": run.progress}) as run.trackers:
+        info |= {"step": run.course.step, "share": run.progress}
+        with tracking(trackers, progress, info) as run.trackers, apart:
             return run.go()
 
 
@@ -198,6 +212,7 @@ class Run:
     ) -> None:
         self.vae, self.data, self.validation = vae, data, validation
         self.settings, self.schedule = settings, schedule
+        self.team = team()
         self.trackers: list[Tracker] = []
         self.device = next(vae.parameters()).device
         self.parameters = [parameter for parameter in vae.parameters() if parameter.requires_grad]
@@ -206,6 +221,11 @@ class Run:
         )
         self.shown = data  # what may be looked at beside taking steps
         self.steps_per_epoch = -(-len(data) // settings.batch_size)
+        if len(data) // self.steps_per_epoch < self.team.size:
+            raise UsageError(
+                f"each step must have an item for every worker, however: batch_size={settings.batch_size} and "
+                f"{len(data)} items make steps of {len(data) // self.steps_per_epoch} for {self.team.size} workers"
+            )
         self.course = _Course(machine=machine)
         self.recent: dict[str, Tensor] = {}  # like course.recent, on the device
         self.best: dict[str, Tensor] = {}
@@ -238,17 +258,19 @@ class Run:
             first = torch.arange(min(len(self.shown), self.settings.batch_size))
             self.course.means = self._within_memory(lambda: self._measure(self.shown.take(first)))
             self.good = self._proven(self._note())  # as good as there is, until the first step
-            if checkpoint is not None:
+            if checkpoint is not None and self.team.first:
                 on_disk.write(checkpoint, self.good, self.prints)  # a path that cannot be written shows itself now
         self.written, self.written_step = time.monotonic(), self.course.step
         self.clock -= self.course.seconds
+        self.unwritten = 0.0  # seconds, by the first worker's clock
 
     def go(self) -> History:
         """Step until there is a reason to stop."""
         self.vae.train()
         try:
             while True:
-                self.course.seconds = time.monotonic() - self.clock
+                now = time.monotonic()
+                self.course.seconds, self.unwritten = self.team.agreed(now - self.clock, now - self.written)
                 try:
                     if stopped := self._reason_to_stop():
                         note = self._note()  # before an epoch is cut short: going on, it is finished first
@@ -324,11 +346,12 @@ class Run:
     def _step(self) -> None:
         course = self.course
         keep = course.step % _KEEP == 0
-        write = self.checkpoint is not None and time.monotonic() - self.written >= self.checkpoint_seconds
+        write = self.checkpoint is not None and self.unwritten >= self.checkpoint_seconds
         note = self._note() if keep or write else None
         course.weights = self.schedule.weights(self.progress, _nats(course.means))
         self.vae.progress = self.progress
         sums, items = self._within_memory(self._gradients)
+        sums = self._of_all(sums)
         norm = get_total_norm([parameter.grad for parameter in self.parameters if parameter.grad is not None])
         # the CPU can be asked at every step; a GPU is not waited for until it matters
         if (note or self.device.type == "cpu") and not math.isfinite(sums["loss"] + norm):
@@ -381,17 +404,33 @@ class Run:
             clip_grads_with_norm_(self.parameters, self.settings.clip, norm)
 
     def _gradients(self) -> tuple[dict[str, Tensor], int]:
-        """Gradients of the mean loss over this step's items; the sums of loss and parts over them, and how many."""
-        index = self._indices()[self.course.batch]
+        """Gradients of the mean loss over this step's items; the sums of loss and parts over them, and how many.
+
+        Of a team each worker has those of its own share, but for how many there are.
+        """
+        whole = self._indices()[self.course.batch]
+        index = self.team.share(whole)
         self.optimizer.zero_grad(set_to_none=True)
         sums: dict[str, Tensor] = {}
         for piece in index.tensor_split(min(self.course.pieces, len(index))):
             parts = self._parts(self.data.take(piece))
             loss = self._loss(parts)
-            (loss * (len(piece) / len(index))).backward()  # type: ignore[no-untyped-call]
+            (loss * (len(piece) / len(whole))).backward()  # type: ignore[no-untyped-call]
             found = {"loss": loss.detach() * len(piece)} | {k: part_B.detach().sum() for k, part_B in parts.items()}
             sums = {name: total + sums.get(name, 0.0) for name, total in found.items()}
-        return sums, len(index)
+        return sums, len(whole)
+
+    def _of_all(self, sums: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Gradients, in place, and sums of all workers, added up."""
+        if self.team.size == 1:
+            return sums
+        for parameter in self.parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        total = {name: sums[name].clone() for name in sorted(sums)}
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        self.team.add_up([*gradients, *total.values()])
+        return {name: total[name] for name in sums}
 
     def _parts(self, items: Batch) -> dict[str, Tensor]:
         with devices.autocast(self.device):
@@ -402,10 +441,18 @@ class Run:
         loss = -parts["reconstruction"].mean()
         for name, nats_B in _nats(parts).items():  # in the network's order: a sum depends on it, in the last bit
             nats = nats_B.mean()
-            if self.schedule.free:
-                nats = nats.clamp(min=self.schedule.free)
+            if self.schedule.free:  # of the whole batch: what is free is free on average
+                nats = self._mean_of_all(nats, len(nats_B)).clamp(min=self.schedule.free)
             loss = loss + self.course.weights[name] * nats
         return loss
+
+    def _mean_of_all(self, mean: Tensor, items: int) -> Tensor:
+        """The mean over all workers' items, whose gradient is that of this worker's own."""
+        if self.team.size == 1:
+            return mean
+        total, count = mean.detach() * items, mean.new_tensor(float(items))
+        self.team.add_up([total, count])
+        return mean + (total / count - mean.detach())
 
     def _look(self) -> None:
         """Fetch what has added up since the last look, and make sure that it is finite."""
@@ -430,14 +477,14 @@ class Run:
         row = {"epoch": course.epoch + 1, "step": course.step} | means | _weight_row(course.weights)
         if self.validation is not None and judge:
             began = time.monotonic()
-            row["validation_loss"] = loss = self._judge(self.validation)
-            course.validating = time.monotonic() - began
+            loss, course.validating = self.team.agreed(self._judge(self.validation), time.monotonic() - began)
+            row["validation_loss"] = loss
             # before the schedule is through, low losses are bought with codes that cannot be sampled
             if self.progress >= self.schedule.full_from and (course.best_loss is None or loss < course.best_loss):
                 best = on_disk.copies(self.vae.state_dict())
                 self.best, course.best_loss, course.best_epoch = best, loss, course.epoch + 1
             self._log({"validation_loss": loss} | ({"best": course.best_loss} if course.best_loss is not None else {}))
-        course.seconds = time.monotonic() - self.clock
+        (course.seconds,) = self.team.agreed(time.monotonic() - self.clock)
         course.rows = [*course.rows, row | {"learning_rate": self.learning_rate, "seconds": course.seconds}]
         course.epoch, course.batch, course.totals, course.items = course.epoch + 1, 0, {}, 0
 
@@ -495,7 +542,7 @@ class Run:
         self.best = {name: tensor.to(self.device) for name, tensor in state.best.items()}
 
     def _write(self, state: State) -> None:
-        if self.checkpoint is None:
+        if self.checkpoint is None or not self.team.first:
             return
         try:
             on_disk.write(self.checkpoint, state, self.prints)
