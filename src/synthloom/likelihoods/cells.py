@@ -256,10 +256,10 @@ class CellWriter(nn.Module):
         place_BC = (torch.arange(C, device=known_BC.device) / C).expand(B, C)
         if self.any_order:
             device = known_BC.device
-            early_BC = torch.rand(B, C, device=device) < torch.rand(B, 1, device=device)
-            one_BC = F.one_hot(torch.randint(C, (B,), device=device), C).bool()
-            early_BC = torch.where(torch.rand(B, 1, device=device) < 0.5, one_BC, early_BC)
             any_BC = torch.rand(B, C, device=device)
+            one_BC = any_BC == any_BC.amax(1, keepdim=True)
+            some_BC = torch.rand(B, C, device=device) < torch.rand(B, 1, device=device)
+            early_BC = torch.where(torch.rand(B, 1, device=device) < 0.5, one_BC, some_BC)
             way_B1 = torch.rand(B, 1, device=device)
             other_BC = torch.where(way_B1 < 0.75, any_BC, place_BC + ~early_BC)
             place_BC = torch.where(way_B1 < 0.5, place_BC, other_BC)
