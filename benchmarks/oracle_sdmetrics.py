@@ -1,16 +1,17 @@
 """Do `shape_error` and `trend_error` agree with sdmetrics 0.24?
 
-Run it twice with the same tables: first where synthloom is installed, then where sdmetrics 0.24.0 is (the two cannot
-share an environment). The second run prints both and the difference, in %, and fails if any exceeds 1e-9.
+    python benchmarks/oracle_sdmetrics.py --peer PYTHON TABLE.csv ...
 
-    python oracle_sdmetrics.py scores.json TABLE.csv ...
-
-The synthetic table is a bootstrap of the real one in which every third column has been shuffled.
+PYTHON is the interpreter of an environment that holds sdmetrics 0.24.0 (pip install "sdmetrics==0.24.0"), which cannot
+share one with synthloom. The synthetic table is a bootstrap of the real one in which every third column has been
+shuffled. Prints both and the difference, in %, and fails if any exceeds 1e-9.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -44,8 +45,10 @@ def ours(real: pd.DataFrame, synthetic: pd.DataFrame) -> dict[str, float]:
 
 
 def theirs(real: pd.DataFrame, synthetic: pd.DataFrame) -> dict[str, float]:
+    from sdmetrics import __version__
     from sdmetrics.reports.single_table import QualityReport
 
+    assert __version__ == "0.24.0", f"sdmetrics must be 0.24.0, however: {__version__}"
     numbers = numerical(real)
     columns = {name: {"sdtype": "numerical" if name in numbers else "categorical"} for name in real}
     report = QualityReport()
@@ -56,23 +59,29 @@ def theirs(real: pd.DataFrame, synthetic: pd.DataFrame) -> dict[str, float]:
     return {"shape_error": 100 * (1 - shape), "trend_error": 100 * (1 - trend)}
 
 
-def main(scores_path: Path, *paths: Path) -> int:
-    tables = {path.name: pd.read_csv(path) for path in paths}
-    try:
-        from sdmetrics import __version__
-    except ImportError:
-        scores = {name: ours(real, synthesize(real)) for name, real in tables.items()}
-        scores_path.write_text(json.dumps(scores, indent=2))
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tables", type=Path, nargs="+")
+    parser.add_argument("--peer", help="the Python that has sdmetrics; without, this one has, and writes JSON")
+    options = parser.parse_args()
+    tables = {path.name: pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in options.tables}
+    if options.peer is None:
+        print(json.dumps({name: theirs(real, synthesize(real)) for name, real in tables.items()}))
         return 0
-    scores, worst = json.loads(scores_path.read_text()), 0.0
-    print(f"{'table':<24}{'score':<14}{'synthloom':>20}{'sdmetrics ' + __version__:>20}{'difference':>12}")
+    command = [options.peer, __file__, *options.tables]
+    peers = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    print(f"| {'table':<20} | {'score':<12} | {'synthloom':>18} | {'sdmetrics 0.24.0':>18} | difference |")
+    print("|---|---|---|---|---|")
+    worst = 0.0
     for name, real in tables.items():
-        for score, value in theirs(real, synthesize(real)).items():
-            difference = abs(scores[name][score] - value)
+        for score, value in ours(real, synthesize(real)).items():
+            difference = abs(value - peers[name][score])
             worst = max(worst, difference)
-            print(f"{name:<24}{score:<14}{scores[name][score]:>20.14f}{value:>20.14f}{difference:>12.1e}")
+            print(
+                f"| {name:<20} | {score:<12} | {value:>18.14f} | {peers[name][score]:>18.14f} | {difference:>10.1e} |"
+            )
     return int(worst > TOLERANCE)
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(Path, sys.argv[1:])))
+    sys.exit(main())

@@ -34,8 +34,8 @@ def table(rows=4_000, seed=0):
     )
 
 
-def learnt(df, epsilon=50.0, schema=None, **options):
-    account = Account(epsilon, 1e-6, len(df))
+def learnt(df, epsilon=50.0, schema=None, delta=1e-6, **options):
+    account = Account(epsilon, delta, len(df))
     return *learn(df, schema, Options(**options), account)[:2], account
 
 
@@ -108,7 +108,7 @@ def test_no_value_of_one_row_is_named(epsilon, protect):
             "pay": np.append(np.full(rows - 1, 3_000), 123_456_789),
         }
     )
-    codec, marginals, account = learnt(df, epsilon, {"code": "category"}, protect=protect)
+    codec, marginals, account = learnt(df, epsilon, {"code": "category"}, delta=1e-9, protect=protect)
     document, arrays = codec.state()
     told = json.dumps(document) + json.dumps({name: array.tolist() for name, array in arrays.items()})
     assert "person" not in told
@@ -121,6 +121,17 @@ def test_no_value_of_one_row_is_named(epsilon, protect):
     assert drawn["pay"].max() < 10**6
     if epsilon == 1.0:
         assert set(drawn["city"]) == {"here", "there"}
+
+
+@pytest.mark.parametrize("epsilon", [1.0, 0.1])
+def test_the_threshold_alone_holds_values_of_one_row_back(epsilon, monkeypatch):
+    """With all of epsilon for one column, and no protection; by a rule of thumb, three standard deviations, some go."""
+    rows = 20_000
+    account, names = Account(epsilon, 1e-9, rows), [f"person {i}" for i in range(rows)]
+    counter = private._Counter(account, account.noise_for(1.0, 1), 1)
+    assert counter.name(np.arange(rows), names, fewest=1)[0] == []
+    monkeypatch.setattr(Account, "threshold", lambda *_: 3 * counter.noise)
+    assert counter.name(np.arange(rows), names, fewest=1)[0]
 
 
 def test_a_declared_list_is_given_out_as_it_is_and_nothing_else():
