@@ -5,11 +5,11 @@ shuffled columns, before uniform noise, on every metric that claims to see the s
     python benchmarks/judge_order.py titanic.csv [--rows nvae=drawn.parquet ...] [--max-time 60]
 
 Of a file without a test file, a third is set aside. The rows set aside are halved: one half is the holdout, the other
-stands for the best table that there could be. A model is fitted as it comes, for as long as it likes unless --max-time
-says otherwise; --rows takes rows that it has drawn already. Uniform noise draws numbers between the real extremes and
-categories all alike. Prints the table that the documents quote, and fails if a metric that claims to see a step has its
-two ends the wrong way round. A metric that finds all tables alike, as there is nothing to see in them (no gaps, say), is
-passed over.
+stands for the best table that there could be; of all the others as many rows are judged. A model is fitted as it comes,
+for as long as it likes unless --max-time says otherwise; --rows takes rows that it has drawn already. Uniform noise
+draws numbers between the real extremes and categories all alike. Prints the table that the documents quote, and fails
+if a metric that claims to see a step has its two ends the wrong way round. A metric that has no number, or the same for
+all, as there is nothing to see (no gaps, say), is passed over.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ import numpy as np
 import pandas as pd
 
 import synthloom as sl
+from synthloom.metrics import METRICS, Context, Score
+from synthloom.metrics.table.read import read_tables
 from synthloom.sources import SOURCES
 
 MODELS = ("nvae", "tvae")
@@ -39,7 +41,7 @@ CLAIMS: dict[str, tuple[bool, bool, bool, bool]] = {
 """Which steps a metric claims to see, as its `about` says: what is blind to everything between columns cannot tell
 shuffled columns from real ones, and where nothing is left to lose (no dependence, no likeness), noise is no worse. A
 model that draws each column from quantiles of the training rows beats fresh real rows on single columns, so what sees
-only those claims no step before the last. The alarms see copying, which none of these tables does."""
+only those claims no step before the last. The alarms are not here: what they see is copying."""
 
 
 def shuffled(real: pd.DataFrame) -> pd.DataFrame:
@@ -68,6 +70,12 @@ def set_aside(options: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
     return mixed[len(mixed) // 3 :].reset_index(drop=True), mixed[: len(mixed) // 3]
 
 
+def judged(train: pd.DataFrame, table: pd.DataFrame, holdout: pd.DataFrame, target: str | None) -> dict[str, Score]:
+    tables, _ = read_tables({"real": train, "synthetic": table, "holdout": holdout})
+    context = Context(target=target)
+    return {name: METRICS["table"][name](*tables, context) for name in CLAIMS}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table")
@@ -89,28 +97,27 @@ def main() -> int:
         model = sl.TableSynthesizer(name, seed=0, max_time=options.max_time, threads=options.threads)
         tables[name] = model.fit(train, progress=False).sample(len(train), seed=1)
     tables |= {"shuffled": shuffled(train), "noise": noise(train)}
-    scores = {
-        name: sl.evaluate(train, table, holdout, target=options.target, progress=False)
-        for name, table in tables.items()
-    }
+    tables = {name: table.sample(min(half, len(table)), random_state=0) for name, table in tables.items()}
+    scores = {name: judged(train, table, holdout, options.target) for name, table in tables.items()}
 
-    print(f"{options.table}: {len(train):,} training rows x {train.shape[1]}, {half:,} rows in each half held out\n")
-    print(f"| {'score':19} | " + " | ".join(f"{name:>8}" for name in tables) + " | claims to see | order |")
+    print(f"{options.table}: {len(train):,} training rows x {train.shape[1]}, {half:,} judged, {half:,} held out\n")
+    print(f"| {'score':16} | " + " | ".join(f"{name:>8}" for name in tables) + " | claims to see | order |")
     print("|---" * (len(tables) + 3) + "|")
     wrong = 0
-    for metric in (score.name for score in scores["noise"] if score.name != "utility_real"):
-        claims = CLAIMS.get(metric, (False,) * 4)
+    for metric, claims in CLAIMS.items():
         found = [of[metric] for of in scores.values()]
         sign = 1 if found[-1].better == "higher" else -1
-        values = [np.nan if score.value is None else sign * score.value for score in found]
+        values = [sign * score.value for score in found if score.value is not None]
+        if len(values) < len(found) or len(set(values)) == 1:
+            continue
         steps = zip(pairwise(tables), pairwise(values), claims, strict=True)
         claimed = [(f"{a} > {b}", first > second) for (a, b), (first, second), claim in steps if claim]
-        missed = [step for step, right in claimed if not right] if len(set(values)) > 1 else []
+        missed = [step for step, right in claimed if not right]
         wrong += len(missed)
-        numbers = " | ".join(f"{'-' if score.value is None else format(score.value, '.3f'):>8}" for score in found)
-        seen = "all" if all(claims) else ", ".join(step for step, _ in claimed) or "none"
-        order = f"WRONG: {', '.join(missed)}" if missed else "right" if any(claims) else ""
-        print(f"| {metric:19} | {numbers} | {seen} | {order} |")
+        numbers = " | ".join(f"{score.value:>8.3f}" for score in found)
+        seen = "all" if all(claims) else ", ".join(step for step, _ in claimed)
+        order = f"WRONG: {', '.join(missed)}" if missed else "right"
+        print(f"| {metric:16} | {numbers} | {seen} | {order} |")
     return wrong
 
 

@@ -76,6 +76,31 @@ def test_every_metric_repeats_itself(judge, name, people):
     assert judge(METRICS["table"][name], *trio) == judge(METRICS["table"][name], *trio)
 
 
+CONFESSIONS = {
+    "shuffled": ("between columns", "dependence", "quality", "the other cells"),
+    "noise": ("quality", "the other cells"),
+    "copies": ("copying", "copies 1", "the other cells"),
+}
+"""What is wrong with a table, and by which words a metric may own up to not seeing it."""
+
+
+DEFECTS = [
+    (name, defect)
+    for name in METRICS["table"]
+    for defect in CONFESSIONS
+    if name != "utility_real" and (name not in SLOW or defect == "copies")  # the others are in the files of these
+]
+
+
+@pytest.mark.parametrize(("name", "defect"), DEFECTS)
+def test_every_metric_sees_a_defect_or_says_that_it_does_not(judge, name, defect, people, shuffled, noise):
+    real, holdout = (people(400, seed) for seed in range(2))
+    spoilt = {"shuffled": shuffled, "noise": noise, "copies": lambda frame: frame}[defect](real)
+    score = judge(METRICS["table"][name], real, spoilt, holdout)
+    worse = score.value - score.reference if score.better == "lower" else score.reference - score.value
+    assert worse > 0.1 or any(words in score.about for words in CONFESSIONS[defect])
+
+
 @pytest.mark.parametrize("metric", ERRORS)
 def test_the_order_of_rows_does_not_matter(judge, metric, people):
     trio = [people(250, seed) for seed in range(3)]

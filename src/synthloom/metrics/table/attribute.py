@@ -69,7 +69,7 @@ def attribute_inference(real: Table, synthetic: Table, holdout: Table | None, co
     gap = value - reference
     about = (
         f"how often a hidden cell of {n:,} training records is guessed from the nearest synthetic row, over "
-        f"{len(secrets)} columns; only what exceeds the held-out control group is a leak"
+        f"{len(secrets)} columns; only what exceeds the held-out control group is a leak; blind to quality"
     )
     detail = {
         "gap": gap,

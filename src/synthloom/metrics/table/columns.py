@@ -32,7 +32,7 @@ def shape_error(real: Table, synthetic: Table, holdout: Table | None, context: C
         return Score.unavailable("shape_error", "lower", "no column has values in both tables")
     about = (
         f"mean distance between distributions over {len(real.columns)} columns, in %, as sdmetrics 0.24 defines it; "
-        "blind to everything between columns, and to missing cells"
+        "blind to everything between columns, to missing cells, and to copying"
     )
     return Score(
         "shape_error",

@@ -62,7 +62,7 @@ def copy_rate(real: Table, synthetic: Table, holdout: Table | None, context: Con
     interval = wilson(rate * len(synthetic), len(synthetic))
     about = (
         "share of synthetic rows that equal a training row exactly; held-out rows do so by chance; blind to rows that "
-        "are almost copies"
+        "are almost copies, and to quality: noise passes"
     )
     return Score("copy_rate", rate, reference, "lower", interval, about)
 
@@ -103,7 +103,7 @@ def dcr_share(real: Table, synthetic: Table, holdout: Table | None, context: Con
     control = _Nearness(real.sample(half, rng), shuffled.take(slice(half)), shuffled.take(slice(half, 2 * half)), rng)
     about = (
         f"share of {near.rows:,} synthetic rows nearer to training than to held-out rows: 0.5 is ideal, more is "
-        "memory; an alarm, not a proof"
+        "memory; an alarm, not a proof: blind to a few leaks among many rows, and to quality"
     )
     low, high = wilson(near.share * near.effective, near.effective)
     interval = near.beyond_chance(low), near.beyond_chance(high)

@@ -49,7 +49,8 @@ def membership_auc(real: Table, synthetic: Table, holdout: Table | None, context
     attack, control = found
     about = (
         f"how often an attacker ranks a training record above another ({len(attack.member_N):,} against "
-        f"{len(attack.other_N):,}): 0.5 is a coin; an alarm, not a proof"
+        f"{len(attack.other_N):,}): 0.5 is a coin; an alarm, not a proof: blind to a few leaks among "
+        "many rows, and to quality"
     )
     value, interval = attack.auc
     detail = {"caught_at_1_percent": attack.caught}
@@ -67,8 +68,9 @@ def membership_outliers(real: Table, synthetic: Table, holdout: Table | None, co
         why = f"below {_FEWEST_OUTLIERS} members and others among the outlying tenth"
         return Score.unavailable("membership_outliers", "lower", why)
     about = (
-        f"the same among the outlying tenth of the records ({len(attack.member_N):,} members, {len(attack.other_N):,} "
-        "others), who have most to lose"
+        f"how often an attacker ranks a training record above another among the outlying tenth, who have most to lose "
+        f"({len(attack.member_N):,} against {len(attack.other_N):,}): 0.5 is a coin; blind to all other records, and "
+        "to quality"
     )
     value, interval = attack.auc
     reference = None if control is None else control.auc[0]

@@ -54,7 +54,7 @@ def trend_error(real: Table, synthetic: Table, holdout: Table | None, context: C
         "lower",
         None,
         "mean distance between pairwise dependences, in %, as sdmetrics 0.24 defines it, over all rows; blind to what "
-        "takes three columns to see",
+        "takes three columns to see, and to copying",
         values["baseline"],
         {"pairs": pairs} if len(real.columns) <= _LISTED else {},
     )
@@ -88,7 +88,7 @@ def wnmi_error(real: Table, synthetic: Table, holdout: Table | None, context: Co
         "lower",
         None,
         "weighted difference in normalised mutual information between columns, 0 to 1; blind to what takes three "
-        "columns to see",
+        "columns to see, and to copying",
         values["baseline"],
         detail if len(real.columns) <= _LISTED else {},
     )

@@ -49,7 +49,10 @@ def utility(real: Table, synthetic: Table, holdout: Table | None, context: Conte
     if isinstance(found, str):
         return Score.unavailable("utility", "higher", found)
     first = found[0]
-    about = f"{first.what}, trained on {first.rows:,} synthetic rows; blind to all that does not help to predict it"
+    about = (
+        f"{first.what}, trained on {first.rows:,} synthetic rows; blind to all that does not help to predict it, and "
+        "to copying"
+    )
     detail = {"targets": [task.to_json() for task in found]}
     return Score("utility", first.value, first.reference, "higher", first.interval, about, first.baseline, detail)
 
