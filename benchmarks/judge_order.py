@@ -8,8 +8,8 @@ Of a file without a test file, a third is set aside. The rows set aside are halv
 stands for the best table that there could be; of all the others as many rows are judged. A model is fitted as it comes,
 for as long as it likes unless --max-time says otherwise; --rows takes rows that it has drawn already. Uniform noise
 draws numbers between the real extremes and categories all alike. Prints the table that the documents quote, and fails
-if a metric that claims to see a step has its two ends the wrong way round. A metric that has no number, or the same for
-all, as there is nothing to see (no gaps, say), is passed over.
+if a metric that claims to see a step has its two ends the wrong way round, by more than chance where a metric says what
+chance does. One that has no number, or the same for all, as there is nothing to see (no gaps, say), is passed over.
 """
 
 from __future__ import annotations
@@ -76,6 +76,13 @@ def judged(train: pd.DataFrame, table: pd.DataFrame, holdout: pd.DataFrame, targ
     return {name: METRICS["table"][name](*tables, context) for name in CLAIMS}
 
 
+def chance(first: Score, second: Score) -> bool:
+    """Whether the intervals of two scores overlap."""
+    if first.interval is None or second.interval is None:
+        return False
+    return max(first.interval[0], second.interval[0]) <= min(first.interval[1], second.interval[1])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table")
@@ -110,13 +117,14 @@ def main() -> int:
         values = [sign * score.value for score in found if score.value is not None]
         if len(values) < len(found) or len(set(values)) == 1:
             continue
-        steps = zip(pairwise(tables), pairwise(values), claims, strict=True)
-        claimed = [(f"{a} > {b}", first > second) for (a, b), (first, second), claim in steps if claim]
-        missed = [step for step, right in claimed if not right]
+        steps = zip(pairwise(tables), pairwise(found), pairwise(values), claims, strict=True)
+        claimed = [(f"{a} > {b}", x > y, chance(*scores)) for (a, b), scores, (x, y), claim in steps if claim]
+        missed = [step for step, right, by_chance in claimed if not right and not by_chance]
+        unsure = [step for step, right, by_chance in claimed if not right and by_chance]
         wrong += len(missed)
         numbers = " | ".join(f"{score.value:>8.3f}" for score in found)
-        seen = "all" if all(claims) else ", ".join(step for step, _ in claimed)
-        order = f"WRONG: {', '.join(missed)}" if missed else "right"
+        seen = "all" if all(claims) else ", ".join(step for step, *_ in claimed)
+        order = f"WRONG: {', '.join(missed)}" if missed else f"chance: {', '.join(unsure)}" if unsure else "right"
         print(f"| {metric:16} | {numbers} | {seen} | {order} |")
     return wrong
 
