@@ -4,11 +4,13 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from synthloom.latents.gaussian import GaussianLatent
 from synthloom.models import MODELS
 from synthloom.rng import seeded
-from synthloom.spec import ImageBatch, ImageSpec
+from synthloom.spec import ImageBatch, ImageSpec, TextSpec
+from synthloom.vae import TextVAE
 
 SPEC = ImageSpec(4, 4)
 BATCH = ImageBatch.of((torch.arange(48).view(3, 4, 4, 1) % 5 > 2).float())
@@ -85,3 +87,12 @@ def test_grey_is_made_black_and_white_once_for_encoder_and_likelihood(monkeypatc
     net.elbo(ImageBatch.of(torch.full((50, 4, 4, 1), 0.5)))
     assert set(heard[0].unique().tolist()) == {0, 1}
     assert torch.equal(heard[0], scored[0])
+
+
+def test_labels_and_lengths_are_found_again_in_conditions():
+    for labels in (0, 3):
+        vae = TextVAE(nn.Identity(), nn.Identity(), nn.Identity(), TextSpec(10, 6, labels))
+        length_B, label_B = torch.tensor([2, 6, 4]), torch.tensor([-1, 0, 2]).clamp(max=labels - 1)
+        condition_BC = vae.as_condition(length_B, label_B)
+        assert torch.equal(condition_BC[:, 0], length_B.float())
+        assert torch.equal(vae.labels_in(condition_BC), label_B)

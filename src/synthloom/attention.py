@@ -67,6 +67,17 @@ class Mixture:
         """The items at `index`, in that order."""
         return Mixture(self.mu[index], None if self.var is None else self.var[index], self.log_weight[index])
 
+    def beside(self, place_NQ: Tensor) -> Mixture:
+        """With more coordinates, which are known: the same for every item, and without variance."""
+        B, _, P = self.mu.shape
+        place_BNQ = place_NQ.to(self.mu).expand(B, -1, -1)
+        var_BNC = None if self.var is None else self.var.expand(-1, -1, P)
+        return Mixture(
+            torch.cat([self.mu, place_BNQ], dim=2),
+            None if var_BNC is None else torch.cat([var_BNC, torch.zeros_like(place_BNQ)], dim=2),
+            self.log_weight,
+        )
+
     @staticmethod
     def blend(shares: Sequence[float], mixtures: Sequence[Mixture]) -> Mixture:
         """sum_k share_k F_k: all the components side by side, the weights of each mixture scaled to its share.

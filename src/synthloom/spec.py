@@ -290,6 +290,14 @@ class TextBatch:
         label_B = torch.tensor([-1] * len(texts) if labels is None else labels, dtype=torch.int64)
         return TextBatch(strip_T, length_B.cumsum(0) - length_B, length_B, label_B)
 
+    @staticmethod
+    def begun(label_B: Tensor) -> TextBatch:
+        """Texts of which nothing but the label is known."""
+        import torch
+
+        zeros_B = torch.zeros_like(label_B)
+        return TextBatch(torch.zeros(0, dtype=torch.int32, device=label_B.device), zeros_B, zeros_B, label_B)
+
     def __len__(self) -> int:
         return len(self.length_B)
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from synthloom.latents import Latent, Posterior
 from synthloom.likelihoods import Likelihood
 from synthloom.likelihoods.image import ImageDecoder, ImageLikelihood
-from synthloom.likelihoods.text import TextLikelihood
+from synthloom.likelihoods.text import Style, TextLikelihood
 from synthloom.priors import Prior
 from synthloom.spec import ImageBatch, ImageSpec, TextBatch, TextSpec
 
@@ -78,13 +78,26 @@ class VAE(nn.Module):
 class TextVAE(VAE):
     """A VAE whose codes are conditional on how long a text is, and on its label.
 
-    `count_YL` says how many training texts have which label (the first: left open) and how many pieces.
+    Of a share of the texts, `blind`, training shows the decoder no code but its length, so that it is a language model
+    as well. With `writes_prior`, codes are drawn by reading what it writes so: that prior is as good as the decoder,
+    however much a code says. `count_YL` says how many training texts have which label (the first: left open) and how
+    many pieces.
     """
 
     count_YL: Tensor
 
-    def __init__(self, encoder: nn.Module, latent: Latent, decoder: nn.Module, spec: TextSpec) -> None:
+    def __init__(
+        self,
+        encoder: nn.Module,
+        latent: Latent,
+        decoder: nn.Module,
+        spec: TextSpec,
+        *,
+        blind: float = 0.0,
+        writes_prior: bool = False,
+    ) -> None:
         super().__init__(encoder, latent, decoder)
+        self.blind, self.writes_prior = blind, writes_prior
         self.register_buffer("count_YL", torch.zeros(spec.labels + 1, spec.longest + 1))
 
     @property
@@ -98,6 +111,32 @@ class TextVAE(VAE):
 
     def generate(self, code: Any) -> TextLikelihood:
         return self.decoder(code)  # type: ignore[no-any-return]
+
+    def elbo(self, batch: TextBatch) -> dict[str, Tensor]:
+        q = self.infer(batch)
+        code = q.draw()
+        if self.training and self.blind:
+            code = self.latent.hush(code, torch.rand(len(batch), device=batch.length_B.device) < self.blind)
+        parts = {"reconstruction": self.generate(code).log_prob(batch)}
+        return parts | {f"kl_{name}": nats_B for name, nats_B in q.kl().items()}
+
+    def prior(
+        self,
+        n: int,
+        condition_BC: Tensor | None = None,
+        *,
+        learned: bool = True,
+        temperature: float = 1.0,
+        style: Style | None = None,
+    ) -> Posterior:
+        """`temperature` and `style` are for a prior that is written."""
+        if not (learned and self.writes_prior):
+            return super().prior(n, condition_BC, learned=learned)
+        condition_BC = self.conditions(n) if condition_BC is None else condition_BC
+        own = super().prior(n, condition_BC, learned=False).draw()
+        silent = self.latent.hush(own, torch.ones(n, dtype=torch.bool, device=condition_BC.device))
+        begun = TextBatch.begun(self.labels_in(condition_BC))
+        return self.infer(self.generate(silent).draw(begun, temperature, style))
 
     def observe(self, batch: TextBatch) -> None:
         """Learn how many texts have which label and length."""
@@ -116,6 +155,10 @@ class TextVAE(VAE):
         """Lengths and labels as numbers [B, C]."""
         label_BY = nn.functional.one_hot(label_B + 1, len(self.count_YL))
         return torch.cat([length_B[:, None], label_BY[:, 1:]], dim=1).float()
+
+    def labels_in(self, condition_BC: Tensor) -> Tensor:
+        """Of conditions, the labels [B]."""
+        return nn.functional.pad(condition_BC[:, 1:], (1, 0), value=0.5).argmax(1) - 1
 
     def labels(self, n: int) -> Tensor:
         """Labels of n texts, distributed as those of the training texts."""

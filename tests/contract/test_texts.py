@@ -211,6 +211,16 @@ def test_texts_can_be_had_around_examples(learnt):
         learnt.sample(2, near=[])
 
 
+def test_a_prior_that_is_written_knows_what_may_follow_what():
+    """Blind, the decoder is a language model: what it draws is as likely as what was read, and codes say it again."""
+    texts = [f"{a} {b}" for a, b in [("one", "two"), ("three", "four"), ("five", "six"), ("seven", "eight")] * 20]
+    knobs = TINY | {"epochs": 60, "width": 32, "learning_rate": 1e-2, "dropout": 0.0, "validation": 0, "blind": 0.5}
+    text = sl.TextSynthesizer(protect=False, size=8, **{k: v for k, v in knobs.items() if k != "size"}).fit(texts)
+    drawn = text.sample(200, seed=0)
+    assert np.mean([one in texts for one in drawn]) > 0.9
+    assert set(drawn) >= set(texts)
+
+
 def test_interpolation_goes_from_one_to_the_other(learnt):
     a, b = NOTES["text"][3], NOTES["text"][5]
     way = learnt.interpolate(a, b, steps=5)

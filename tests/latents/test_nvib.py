@@ -471,6 +471,35 @@ def test_unflat_undoes_flat():
     assert torch.allclose(latent.flat(back), code_BF, atol=1e-5)
 
 
+def test_places_are_told_to_the_decoder_and_to_nobody_else():
+    with seeded(29):
+        placed, plain = NvibLatent(8, 4, tokens=5, places=6), NvibLatent(8, 4, tokens=5)
+        plain.load_state_dict(placed.state_dict())
+        x = features(plain)
+    q, p = placed(x), plain(x)
+    assert all(torch.equal(nats_B, p.kl()[name]) for name, nats_B in q.kl().items())
+    assert torch.equal(placed.flat(q.mean), plain.flat(p.mean))
+    assert q.mean.mu.shape[2] == q.mean.var.shape[2] == 10
+    assert torch.equal(q.mean.mu[0, :, 4:], q.draw().mu[1, :, 4:])
+    assert not q.mean.var[:, :, 4:].any()
+    back = placed.unflat(placed.flat(q.mean), torch.tensor([[5], [4], [3]]))
+    assert torch.allclose(back.mu[q.mean.mask_BN], q.mean.mu[q.mean.mask_BN], atol=1e-6)
+
+
+@pytest.mark.parametrize("places", [0, 6])
+def test_what_is_hushed_says_no_more_than_its_length(places):
+    with seeded(30):
+        latent = NvibLatent(8, 4, tokens=5, places=places)
+        one, other = latent(features(latent)).draw(), latent(features(latent)).draw()
+    everyone = torch.ones(3, dtype=torch.bool)
+    assert torch.equal(latent.hush(one, everyone).mu, latent.hush(other, everyone).mu)
+    assert torch.equal(latent.hush(one, everyone).log_weight, latent.hush(other, everyone).log_weight)
+    assert torch.equal(latent.hush(one, everyone).mask_BN, one.mask_BN)
+    half = latent.hush(one, torch.tensor([True, False, False]))
+    assert torch.equal(half.mu[1:], one.mu[1:])
+    assert not torch.equal(half.mu[0], one.mu[0])
+
+
 def test_flat_codes_are_tame():
     """Weights of e^-1000 are as good as e^-12: what a learned prior sees stays in a range that it can learn."""
     with seeded(26):

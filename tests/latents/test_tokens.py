@@ -12,6 +12,7 @@ WAYS = {
     "max": {"pool": "max"},
     "strided": {"keep": 0.4},
     "points": {"noise": False},
+    "placed": {"keep": 0.4, "places": 4},
 }
 
 
@@ -85,3 +86,27 @@ def test_no_temperature_is_the_mean(latent):
     q = latent(features([5]))
     assert torch.equal(q.draw(0.0)[0], q.mean[0])
     assert torch.equal(q.draw()[0], q.mean[0]) == (not latent.noise)
+
+
+def test_what_is_hushed_says_no_more_than_its_length(latent):
+    one, other = latent(features([7, 3])).draw(), latent(features([7, 3], seed=1)).draw()
+    everyone = torch.tensor([True, True])
+    for said, same in zip(latent.hush(one, everyone), latent.hush(other, everyone), strict=True):
+        assert torch.equal(said, same)
+    half = latent.hush(one, torch.tensor([True, False]))
+    assert torch.equal(half[0][1], one[0][1])
+    assert not torch.equal(half[0][0], one[0][0])
+
+
+def test_places_are_told_to_the_decoder_and_to_nobody_else():
+    torch.manual_seed(0)
+    placed = TokenLatent(features=6, size=3, tokens=7, places=4)
+    plain = TokenLatent(features=6, size=3, tokens=7)
+    plain.load_state_dict(placed.state_dict())
+    with_places, without = placed(features([7, 3])), plain(features([7, 3]))
+    assert torch.equal(with_places.kl()["gaussian"], without.kl()["gaussian"])
+    assert torch.equal(placed.flat(with_places.mean), plain.flat(without.mean))
+    vectors = with_places.mean[0]
+    assert torch.equal(vectors[:, :, :3], without.mean[0])
+    assert torch.equal(vectors[0, :, 3:], vectors[1, :, 3:])
+    assert torch.cdist(vectors[0, :, 3:], vectors[0, :, 3:]).fill_diagonal_(1).min() > 0.1

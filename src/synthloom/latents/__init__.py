@@ -69,6 +69,10 @@ class Latent(nn.Module, ABC):
     def unflat(self, code_BF: Tensor, condition_BC: Tensor) -> Any:
         """The inverse of `flat`, given what `condition` said of the code."""
 
+    @abstractmethod
+    def hush(self, code: Any, which_B: Tensor) -> Any:
+        """The code, but of `which_B` it says nothing: no more than how many vectors there are."""
+
     def condition(self, code: Any) -> Tensor:
         """What a code is conditional on [B, C]."""
         return self.flat(code)[:, :0]

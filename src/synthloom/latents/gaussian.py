@@ -104,3 +104,6 @@ class GaussianLatent(Latent):
 
     def unflat(self, code_BF: Tensor, condition_BC: Tensor) -> Tensor:
         return code_BF
+
+    def hush(self, code: Tensor, which_B: Tensor) -> Tensor:
+        return code.masked_fill(which_B[:, None], 0)

@@ -26,6 +26,7 @@ from torch.nn.functional import pad, softplus
 from synthloom.attention import Mixture
 from synthloom.errors import UsageError
 from synthloom.latents import Latent
+from synthloom.nets.places import sinusoids
 
 __all__ = [
     "Clip",
@@ -199,6 +200,7 @@ class DirichletProcess:
     prior: PriorProcess
     kappa: int = 1
     exact: bool = False
+    place_NQ: Tensor | None = None  # coordinates of components that are known beforehand, and told to the decoder
 
     def __len__(self) -> int:
         return len(self.mu_BNP)
@@ -210,7 +212,13 @@ class DirichletProcess:
     @property
     def mean(self) -> Mixture:
         """E[F], the mixture G_q: components with their variances, exactly what evaluation attends to."""
-        return Mixture(self.mu_BNP, self.var_BNC, self.log_alpha_BN.log_softmax(1))
+        return self._mixture(self.mu_BNP, self.var_BNC, self.log_alpha_BN.log_softmax(1))
+
+    def _mixture(self, mu_BNP: Tensor, var_BNC: Tensor | None, log_weight_BN: Tensor) -> Mixture:
+        mix = Mixture(mu_BNP, var_BNC, log_weight_BN)
+        if self.place_NQ is None:
+            return mix
+        return mix.beside(self.place_NQ.repeat(mu_BNP.shape[1] // len(self.place_NQ), 1))
 
     def draw(self, temperature: float = 1.0) -> Mixture:
         """F: kappa weighted vectors from each component.
@@ -223,7 +231,8 @@ class DirichletProcess:
             return self.mean
         mu_BNP, sigma_BNC = self.mu_BNP.repeat(1, self.kappa, 1), self.var_BNC.sqrt().repeat(1, self.kappa, 1)
         log_alpha_BN = self.log_alpha_BN.repeat(1, self.kappa) - math.log(self.kappa * temperature**2)
-        return Mixture(mu_BNP + temperature * sigma_BNC * torch.randn_like(mu_BNP), None, log_dirichlet(log_alpha_BN))
+        z_BNP = mu_BNP + temperature * sigma_BNC * torch.randn_like(mu_BNP)
+        return self._mixture(z_BNP, None, log_dirichlet(log_alpha_BN))
 
     def kl(self) -> dict[str, Tensor]:
         """{"gaussian": L_G, "dirichlet": L_D}: nats per item, an upper bound on the KL from the prior process.
@@ -369,6 +378,7 @@ class NvibLatent(Latent):
     most an item may have; `observe` tells how long the training items are, and the prior draws such lengths. A code's
     condition is the number of tokens of its item. `exact` counts the KL of a draw in full (`kl_draw`) in place of L_G
     and L_D. At `first_var` of the prior's variance there is little noise, so that the first steps can see through it.
+    With `places` a component has so many more coordinates that tell whose token's it is: known, so no part of the KL.
 
     >>> latent = NvibLatent(features=16, size=4, tokens=5)
     >>> q = latent((torch.randn(2, 5, 16), torch.ones(2, 5, dtype=torch.bool)))
@@ -393,6 +403,7 @@ class NvibLatent(Latent):
         clip: Clip | None = None,
         exact: bool = False,
         first_var: float = 0.135,
+        places: int = 0,
         prior_mu: float = 0.0,
         prior_var: float = 1.0,
         prior_alpha: float = 1.0,
@@ -420,6 +431,8 @@ class NvibLatent(Latent):
         self.register_buffer("prior_var_C", torch.full((variances,), prior_var))
         self.register_buffer("prior_log_alpha", torch.tensor(math.log(prior_alpha)))
         self.register_buffer("length_L", torch.eye(tokens + 1)[tokens])
+        self.place_NQ: Tensor
+        self.register_buffer("place_NQ", sinusoids(tokens + 1, places), persistent=False)
 
     def forward(self, features: tuple[Tensor, Tensor]) -> NvibPosterior:
         return self.posterior(*features)
@@ -448,6 +461,7 @@ class NvibLatent(Latent):
             self._prior(),
             self.kappa,
             self.exact,
+            self._places(x_BnD.shape[1] + 1),
         )
         return NvibPosterior((process,))
 
@@ -528,6 +542,7 @@ class NvibLatent(Latent):
             prior,
             self.kappa,
             self.exact,
+            self._places(self.tokens + 1),
         )
         return NvibPosterior((process,))
 
@@ -549,14 +564,24 @@ class NvibLatent(Latent):
         largest_B1 = code.log_weight.max(1, keepdim=True).values
         logit_BN = (code.log_weight - largest_B1).clamp(min=_LEAST_LOG_WEIGHT).masked_fill(~mask_BN, 0)
         logit_BN = (logit_BN - logit_BN.sum(1, keepdim=True) / mask_BN.sum(1, keepdim=True)).masked_fill(~mask_BN, 0)
-        code_BNP = torch.cat([code.mu.masked_fill(~mask_BN[:, :, None], 0), logit_BN[:, :, None]], dim=2)
+        mu_BNP = code.mu[:, :, : self.size].masked_fill(~mask_BN[:, :, None], 0)
+        code_BNP = torch.cat([mu_BNP, logit_BN[:, :, None]], dim=2)
         return pad(code_BNP, (0, 0, 0, missing)).flatten(1)
 
     def unflat(self, code_BF: Tensor, condition_BC: Tensor) -> Mixture:
         """The code, with a component for each of its item's tokens."""
         code_BNP = code_BF.view(-1, self.tokens + 1, self.size + 1)
         logit_BN = code_BNP[:, :, -1].masked_fill(~self.present(condition_BC), -math.inf)
-        return Mixture(code_BNP[:, :, :-1], None, logit_BN.log_softmax(1))
+        mix = Mixture(code_BNP[:, :, :-1], None, logit_BN.log_softmax(1))
+        return mix.beside(self.place_NQ)
+
+    def hush(self, code: Mixture, which_B: Tensor) -> Mixture:
+        mu_BNP = code.mu.clone()
+        mu_BNP[which_B, :, : self.size] = 0
+        return Mixture(mu_BNP, code.var, code.log_weight.masked_fill(which_B[:, None] & code.mask_BN, 0))
+
+    def _places(self, N: int) -> Tensor | None:
+        return self.place_NQ[:N] if self.place_NQ.shape[1] else None
 
     def _prior(self) -> PriorProcess:
         return PriorProcess(self.prior_mu_P, self.prior_var_C, self.prior_log_alpha.exp(), self.delta)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from synthloom.errors import UsageError
 from synthloom.latents import Latent
+from synthloom.nets.places import sinusoids
 
 __all__ = ["TokenGaussians", "TokenLatent", "Vectors"]
 
@@ -36,6 +37,7 @@ class TokenGaussians:
     mu_BNP: Tensor
     sigma_BNP: Tensor | None
     mask_BN: Tensor
+    place_NQ: Tensor | None = None  # coordinates that are known beforehand, of as many vectors as there may be
 
     def __len__(self) -> int:
         return len(self.mu_BNP)
@@ -43,11 +45,17 @@ class TokenGaussians:
     def draw(self, temperature: float = 1.0) -> Vectors:
         if self.sigma_BNP is None:
             return self.mean
-        return self.mu_BNP + temperature * self.sigma_BNP * torch.randn_like(self.mu_BNP), self.mask_BN
+        return self._placed(self.mu_BNP + temperature * self.sigma_BNP * torch.randn_like(self.mu_BNP))
 
     @property
     def mean(self) -> Vectors:
-        return self.mu_BNP, self.mask_BN
+        return self._placed(self.mu_BNP)
+
+    def _placed(self, z_BNP: Tensor) -> Vectors:
+        if self.place_NQ is not None:
+            B, N, _ = z_BNP.shape
+            z_BNP = torch.cat([z_BNP, self.place_NQ[:N].expand(B, -1, -1)], dim=2)
+        return z_BNP, self.mask_BN
 
     def kl(self) -> dict[str, Tensor]:
         if self.sigma_BNP is None:
@@ -67,7 +75,8 @@ class TokenGaussians:
             zeros_BNP = torch.zeros_like(mine.mu_BNP)
             sigmas = [zeros_BNP if part.sigma_BNP is None else part.sigma_BNP for part in (mine, theirs)]
             sigma_BNP = torch.lerp(sigmas[0], sigmas[1], t)
-        return TokenGaussians(torch.lerp(mine.mu_BNP, theirs.mu_BNP, t), sigma_BNP, mine.mask_BN | theirs.mask_BN)
+        mu_BNP = torch.lerp(mine.mu_BNP, theirs.mu_BNP, t)
+        return TokenGaussians(mu_BNP, sigma_BNP, mine.mask_BN | theirs.mask_BN, self.place_NQ)
 
     def _widened(self, N: int) -> TokenGaussians:
         more = N - self.mask_BN.shape[1]
@@ -77,14 +86,15 @@ class TokenGaussians:
             for part in (self.mu_BNP, self.sigma_BNP)
         )
         assert mu_BNP is not None
-        return TokenGaussians(mu_BNP, sigma_BNP, mask_BN)
+        return TokenGaussians(mu_BNP, sigma_BNP, mask_BN, self.place_NQ)
 
 
 class TokenLatent(Latent):
     """Token vectors [B, n, D] and their mask [B, n] to vectors of width P.
 
     With `pool` the tokens become one vector, their mean or maximum; `keep` is the share of tokens that keep theirs,
-    evenly spaced; without `noise` vectors are points, as in an ordinary Transformer.
+    evenly spaced; without `noise` vectors are points, as in an ordinary Transformer. With `places`, so many more
+    coordinates of a vector say which it is: known, so no part of the KL.
 
     >>> latent = TokenLatent(features=16, size=4, tokens=6, keep=0.5)
     >>> q = latent((torch.randn(2, 6, 16), torch.ones(2, 6, dtype=torch.bool)))
@@ -104,6 +114,7 @@ class TokenLatent(Latent):
         pool: Literal["mean", "max", None] = None,
         keep: float = 1.0,
         noise: bool = True,
+        places: int = 0,
     ) -> None:
         super().__init__()
         if not 0 < keep <= 1:
@@ -116,14 +127,16 @@ class TokenLatent(Latent):
         nn.init.constant_(self.log_variance.bias, -2.0)  # little noise, so that the first steps can see through it
         if not noise:
             self.log_variance.requires_grad_(False)
+        self.place_NQ: Tensor
+        self.register_buffer("place_NQ", sinusoids(self.parts, places), persistent=False)
 
     def forward(self, features: tuple[Tensor, Tensor]) -> TokenGaussians:
         x_BND, mask_BN = self._gathered(*features)
         mu_BNP = self.mu(x_BND).float()
         if not self.noise:
-            return TokenGaussians(mu_BNP, None, mask_BN)
+            return TokenGaussians(mu_BNP, None, mask_BN, self.place_NQ)
         log_variance_BNP = self.log_variance(x_BND).float().clamp(-30, 20)
-        return TokenGaussians(mu_BNP, (0.5 * log_variance_BNP).exp(), mask_BN)
+        return TokenGaussians(mu_BNP, (0.5 * log_variance_BNP).exp(), mask_BN, self.place_NQ)
 
     def _gathered(self, x_BnD: Tensor, mask_Bn: Tensor) -> tuple[Tensor, Tensor]:
         if self.pool is None:
@@ -159,16 +172,22 @@ class TokenLatent(Latent):
         """Standard normal vectors, as many as items of the given numbers of tokens [B, 1] have, or of the most."""
         zeros_BNP = self.mu.weight.new_zeros(n, self.parts, self.size)
         mask_BN = self.present(self.conditions(n) if condition_BC is None else condition_BC)
-        return TokenGaussians(zeros_BNP, torch.ones_like(zeros_BNP), mask_BN)
+        return TokenGaussians(zeros_BNP, torch.ones_like(zeros_BNP), mask_BN, self.place_NQ)
 
     def point(self, code: Vectors) -> TokenGaussians:
-        vectors_BNP, mask_BN = code
-        return TokenGaussians(vectors_BNP, torch.zeros_like(vectors_BNP), mask_BN)
+        vectors_BNP, mask_BN = code[0][:, :, : self.size], code[1]
+        return TokenGaussians(vectors_BNP, torch.zeros_like(vectors_BNP), mask_BN, self.place_NQ)
 
     def flat(self, code: Vectors) -> Tensor:
-        vectors_BNP, mask_BN = code
+        vectors_BNP, mask_BN = code[0][:, :, : self.size], code[1]
         flat_BNP = vectors_BNP.masked_fill(~mask_BN[:, :, None], 0)
         return nn.functional.pad(flat_BNP, (0, 0, 0, self.parts - flat_BNP.shape[1])).flatten(1)
 
     def unflat(self, code_BF: Tensor, condition_BC: Tensor) -> Vectors:
-        return code_BF.view(-1, self.parts, self.size), self.present(condition_BC)
+        vectors_BNP = code_BF.view(-1, self.parts, self.size)
+        return TokenGaussians(vectors_BNP, None, self.present(condition_BC), self.place_NQ).mean
+
+    def hush(self, code: Vectors, which_B: Tensor) -> Vectors:
+        vectors_BNP = code[0].clone()
+        vectors_BNP[which_B, :, : self.size] = 0
+        return vectors_BNP, code[1]

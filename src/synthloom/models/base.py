@@ -115,8 +115,8 @@ class Model(BaseModel, ABC):
     """Where to compute: "auto", "cpu", "cuda" or "mps"."""
     threads: int | None = Field(None, ge=1)
     """How many threads to compute on; none: what the network deserves."""
-    prior: Literal["standard", "mixture", "flow"] = "standard"
-    """What to draw codes from: the one that training pulls towards, or one that is fitted to the codes afterwards."""
+    prior: str = "standard"
+    """What to draw codes from."""
     protect: bool = True
     """Keep back categories and numeric extremes that fewer than 5 rows hold."""
 
@@ -181,6 +181,8 @@ class TableModel(Model):
 
     kind: ClassVar[str] = "table"
 
+    prior: Literal["standard", "mixture", "flow"] = "standard"
+    """What to draw codes from: the one that training pulls towards, or one that is fitted to the codes afterwards."""
     codec: Literal["quantile", "gmm"] = "quantile"
     """How numbers are encoded: by "quantile" (cells of equal mass; reaches every value) or "gmm" (as published)."""
     cells: int = Field(64, ge=1, le=1024)

@@ -6,7 +6,10 @@ from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
+from torch import nn
 
+from synthloom.latents import Latent
+from synthloom.likelihoods.text import TextDecoder
 from synthloom.models.base import Among, Model, Range
 from synthloom.nets.text import Embedding, TextEncoder
 from synthloom.nets.transformer import Encoder
@@ -14,7 +17,10 @@ from synthloom.spec import TextBatch, TextSpec
 from synthloom.training import RateTarget, Schedule, Settings
 from synthloom.vae import VAE, TextVAE
 
-__all__ = ["TextModel", "TransformerModel"]
+__all__ = ["PLACES", "TextModel", "TransformerModel"]
+
+PLACES = 16
+"""Coordinates that tell a Transformer's decoder which piece a vector of the code belongs to."""
 
 
 class TextModel(Model):
@@ -34,8 +40,11 @@ class TextModel(Model):
     """Share of the texts kept aside, 2,048 at most, to see which epoch was best; 0: none."""
     clip: float | None = Field(1.0, gt=0)
     """Longest gradient that is followed in full; none: any."""
-    prior: Literal["standard", "mixture", "flow"] = "flow"
-    """What to draw codes from: the one that training pulls towards, or one that is fitted to the codes afterwards."""
+    prior: Literal["standard", "mixture", "flow", "language"] = "language"
+    """What to draw codes from: what training pulls towards; what is fitted to the codes afterwards; or "language": the
+    codes of texts that the decoder writes without one."""
+    blind: float = Field(0.25, ge=0, lt=1)
+    """Share of the texts of which the decoder is shown no code while training, so that it can write without."""
     protect: bool = True
     """Keep back texts and words that one text holds, and labels that fewer than 5 have; learn equal texts once."""
 
@@ -63,6 +72,9 @@ class TextModel(Model):
     """Share of training in which the network is all but a plain autoencoder."""
     squeeze: float = Field(0.3, ge=0, le=1)
     """Share of training over which its code is then squeezed to `rate`."""
+
+    def _vae(self, encoder: nn.Module, latent: Latent, decoder: TextDecoder, spec: TextSpec) -> TextVAE:
+        return TextVAE(encoder, latent, decoder, spec, blind=self.blind, writes_prior=self.prior == "language")
 
     def prepare(self, net: VAE, batch: TextBatch) -> None:
         assert isinstance(net, TextVAE)

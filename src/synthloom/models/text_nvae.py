@@ -9,10 +9,10 @@ from pydantic import Field
 from synthloom.attention import DenoisingAttention
 from synthloom.latents.nvib import NvibLatent
 from synthloom.likelihoods.text import TextDecoder
-from synthloom.models.text import TransformerModel
+from synthloom.models.text import PLACES, TransformerModel
 from synthloom.nets.transformer import Decoder
 from synthloom.spec import TextBatch, TextSpec
-from synthloom.vae import VAE, TextVAE
+from synthloom.vae import VAE
 
 __all__ = ["TextNVAE"]
 
@@ -33,12 +33,11 @@ class TextNVAE(TransformerModel):
             self.layers,
             self.heads,
             dropout=self.dropout,
-            cross=lambda: DenoisingAttention(self.width, self.size, self.heads),
+            cross=lambda: DenoisingAttention(self.width, self.size + PLACES, self.heads),
         )
         decoder = TextDecoder(embedding, stack, spec, word_dropout=self.word_dropout)
-        return TextVAE(
-            encoder, NvibLatent(self.width, self.size, spec.longest, delta=self.delta, exact=True), decoder, spec
-        )
+        latent = NvibLatent(self.width, self.size, spec.longest, delta=self.delta, exact=True, places=PLACES)
+        return self._vae(encoder, latent, decoder, spec)
 
     def prepare(self, net: VAE, batch: TextBatch) -> None:
         super().prepare(net, batch)

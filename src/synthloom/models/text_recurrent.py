@@ -12,7 +12,7 @@ from synthloom.models.text import TextModel
 from synthloom.nets.recurrent import Cell, RecurrentDecoder, RecurrentEncoder
 from synthloom.nets.text import Embedding
 from synthloom.spec import TextSpec
-from synthloom.vae import VAE, TextVAE
+from synthloom.vae import VAE
 
 __all__ = ["TextGRU", "TextLSTM"]
 
@@ -34,7 +34,7 @@ class TextGRU(TextModel):
         encoder = RecurrentEncoder(embedding, self.cell, self.width, self.layers, self.dropout)
         stack = RecurrentDecoder(self.cell, self.width, self.size, self.layers, self.dropout)
         decoder = TextDecoder(embedding, stack, spec, word_dropout=self.word_dropout)
-        return TextVAE(encoder, GaussianLatent(2 * self.width, self.size), decoder, spec)
+        return self._vae(encoder, GaussianLatent(2 * self.width, self.size), decoder, spec)
 
 
 class TextLSTM(TextGRU):

@@ -9,11 +9,11 @@ from pydantic import Field
 
 from synthloom.latents.tokens import TokenLatent
 from synthloom.likelihoods.text import TextDecoder
-from synthloom.models.text import TransformerModel
+from synthloom.models.text import PLACES, TransformerModel
 from synthloom.nets.transformer import Attention, Decoder
 from synthloom.spec import TextSpec
 from synthloom.training import Constant, Schedule
-from synthloom.vae import VAE, TextVAE
+from synthloom.vae import VAE
 
 __all__ = ["VTP", "VTS", "VTV", "TextTransformer"]
 
@@ -28,10 +28,10 @@ class _Vectors(TransformerModel):
             self.layers,
             self.heads,
             dropout=self.dropout,
-            cross=lambda: Attention(self.width, self.heads, memory_width=self.size),
+            cross=lambda: Attention(self.width, self.heads, memory_width=self.size + PLACES),
         )
         decoder = TextDecoder(embedding, stack, spec, word_dropout=self.word_dropout)
-        return TextVAE(encoder, self._latent(spec.longest), decoder, spec)
+        return self._vae(encoder, self._latent(spec.longest), decoder, spec)
 
     @abstractmethod
     def _latent(self, tokens: int) -> TokenLatent: ...
@@ -43,7 +43,7 @@ class TextTransformer(_Vectors):
     name: ClassVar[str] = "transformer"
 
     def _latent(self, tokens: int) -> TokenLatent:
-        return TokenLatent(self.width, self.size, tokens, noise=False)
+        return TokenLatent(self.width, self.size, tokens, places=PLACES, noise=False)
 
     def _target(self, pieces: float) -> Schedule:
         return Constant()
@@ -55,7 +55,7 @@ class VTV(_Vectors):
     name: ClassVar[str] = "vtv"
 
     def _latent(self, tokens: int) -> TokenLatent:
-        return TokenLatent(self.width, self.size, tokens)
+        return TokenLatent(self.width, self.size, tokens, places=PLACES)
 
 
 class VTP(_Vectors):
@@ -69,7 +69,7 @@ class VTP(_Vectors):
     """How the vectors of all pieces become one."""
 
     def _latent(self, tokens: int) -> TokenLatent:
-        return TokenLatent(self.width, self.size, tokens, pool=self.pool)
+        return TokenLatent(self.width, self.size, tokens, places=PLACES, pool=self.pool)
 
 
 class VTS(_Vectors):
@@ -81,4 +81,4 @@ class VTS(_Vectors):
     """Share of the pieces that keep their vector."""
 
     def _latent(self, tokens: int) -> TokenLatent:
-        return TokenLatent(self.width, self.size, tokens, keep=self.keep)
+        return TokenLatent(self.width, self.size, tokens, places=PLACES, keep=self.keep)

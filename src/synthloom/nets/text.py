@@ -5,8 +5,10 @@ Legend: B items, N pieces of a text, D width.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
+from synthloom.nets.places import sinusoids
 from synthloom.nets.transformer import Encoder
 from synthloom.spec import TextBatch, TextSpec
 
@@ -23,7 +25,8 @@ class Embedding(nn.Module):
         self.place = nn.Embedding(spec.longest, width)
         # so small that the same matrix, turned round, gives logits of a sensible size
         nn.init.normal_(self.piece.weight, std=1 / self.scale)
-        nn.init.normal_(self.place.weight, std=0.3)
+        with torch.no_grad():
+            self.place.weight.copy_(0.5 * sinusoids(spec.longest, width))
 
     def forward(self, token_BN: Tensor, start: int = 0) -> Tensor:
         """Vectors [B, N, D] of pieces that stand from place `start` on."""

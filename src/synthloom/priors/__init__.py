@@ -17,5 +17,7 @@ PRIORS: dict[str, type[Prior] | None] = {
     "standard": None,
     "mixture": MixturePrior,
     "flow": FlowPrior,
+    "language": None,
 }
-"""Name -> prior; "standard" learns none, and sampling draws from the latent's own."""
+"""Name -> what is fitted to the codes. Nothing is by "standard", the latent's own, nor by "language", where the decoder
+of texts writes without a code and what it wrote is read."""

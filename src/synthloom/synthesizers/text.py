@@ -201,12 +201,13 @@ class TextSynthesizer(Synthesizer[Texts]):
             parts = []
             for index in torch.split(order_B, self.BATCH):
                 condition_BC = net.as_condition(length_B[index], label_B[index])
-                q, spread = net.prior(len(index), condition_BC, learned=learned), 1.0
+                q = net.prior(len(index), condition_BC, learned=learned, temperature=wish.temperature, style=style)
+                spread = 1.0
                 if examples is not None:
                     some = examples.take(torch.randint(len(examples), (len(index),)))
                     q, spread = net.infer(some.to(self.device)).mix(q, wish.strength), wish.strength
                 code = q.draw(spread)
-                parts.append(net.generate(code).draw(_begun(label_B[index]), wish.temperature, style))
+                parts.append(net.generate(code).draw(TextBatch.begun(label_B[index]), wish.temperature, style))
             batch = TextBatch.cat(parts).take(order_B.argsort())
             return Texts(self.codec_.decode(batch), self.codec_.decode_labels(batch))
 
@@ -240,7 +241,9 @@ class TextSynthesizer(Synthesizer[Texts]):
         return net.prior(len(like), net.as_condition(net.lengths(like.label_B), like.label_B))
 
     def _draw(self, code: Any, temperature: float, like: TextBatch) -> TextBatch:
-        return self._net().generate(code).draw(_begun(like.label_B), temperature, Style(lexicon=self._lexicon()))
+        return (
+            self._net().generate(code).draw(TextBatch.begun(like.label_B), temperature, Style(lexicon=self._lexicon()))
+        )
 
     def _net(self) -> TextVAE:
         net = self._assert_fitted()
@@ -291,12 +294,6 @@ class TextSynthesizer(Synthesizer[Texts]):
             found = [*health.check_alpha(alpha_B, prior_alpha_B), *health.check_survivors(share_B)]
             findings += map(str, found)
         return findings
-
-
-def _begun(label_B: torch.Tensor) -> TextBatch:
-    """Texts of which nothing but the label is known."""
-    zeros_B = torch.zeros_like(label_B)
-    return TextBatch(torch.zeros(0, dtype=torch.int32, device=label_B.device), zeros_B, zeros_B, label_B)
 
 
 def _join(parts: Sequence[Texts]) -> Texts:
