@@ -98,6 +98,7 @@ class TextVAE(VAE):
     ) -> None:
         super().__init__(encoder, latent, decoder)
         self.blind, self.writes_prior = blind, writes_prior
+        self.kept: TextBatch | None = None
         self.register_buffer("count_YL", torch.zeros(spec.labels + 1, spec.longest + 1))
 
     @property
@@ -118,7 +119,19 @@ class TextVAE(VAE):
         if self.training and self.blind:
             code = self.latent.hush(code, torch.rand(len(batch), device=batch.length_B.device) < self.blind)
         parts = {"reconstruction": self.generate(code).log_prob(batch)}
+        if self.training and self.kept is not None:
+            parts["penalty"] = self._trespass(q)
         return parts | {f"kl_{name}": nats_B for name, nats_B in q.kl().items()}
+
+    def keep(self, examples: TextBatch, distance: float, weight: float) -> None:
+        """Have training keep other texts' codes at this distance from those of the examples, at this weight."""
+        self.kept, self.distance, self.weight = examples, distance, weight
+
+    def _trespass(self, q: Posterior) -> Tensor:
+        """What each text pays for how far its code lies within the region of the examples [B]."""
+        assert self.kept is not None
+        code_BF, kept_EF = (self.latent.flat(p.mean) for p in (q, self.infer(self.kept.to(self.count_YL.device))))
+        return self.weight * (self.distance - torch.cdist(code_BF, kept_EF).amin(1)).clamp(min=0)
 
     def prior(
         self,

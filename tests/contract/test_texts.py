@@ -211,6 +211,18 @@ def test_texts_can_be_had_around_examples(learnt):
         learnt.sample(2, near=[])
 
 
+def test_examples_that_are_kept_have_their_region_to_themselves():
+    brief = TINY | {"epochs": 2, "prior": "standard", "keep_distance": 20.0}
+    examples, others = NOTES["text"][:2].tolist(), NOTES["text"][2:].tolist()
+
+    def distance(weight):
+        text = sl.TextSynthesizer(**brief, keep_weight=weight).fit(NOTES["text"].tolist(), keep=examples)
+        theirs, own = text.encode(others), text.encode(examples)
+        return np.linalg.norm(theirs[:, None] - own, axis=2).min(1).mean()
+
+    assert distance(weight=1.0) > 1.2 * distance(weight=0.0)
+
+
 def test_a_prior_that_is_written_knows_what_may_follow_what():
     """Blind, the decoder is a language model: what it draws is as likely as what was read, and codes say it again."""
     texts = [f"{a} {b}" for a, b in [("one", "two"), ("three", "four"), ("five", "six"), ("seven", "eight")] * 20]

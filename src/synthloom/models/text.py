@@ -68,6 +68,10 @@ class TextModel(Model):
     """Share of the words already written that the decoder is not shown; falls to 0 over the course of training."""
     rate: Annotated[float, Range(0.5, 6.0, log=True)] = Field(3.0, gt=0)
     """What the code of a text may say of it, in nats per piece."""
+    keep_distance: float = Field(10.0, gt=0)
+    """How far the codes of other texts are to stay from those of the examples that `fit` is told to keep."""
+    keep_weight: float = Field(1.0, ge=0)
+    """What a text pays for each unit that its code is nearer than that, in nats."""
     warmup: float = Field(0.3, ge=0, le=1)
     """Share of training in which the network is all but a plain autoencoder."""
     squeeze: float = Field(0.3, ge=0, le=1)

@@ -119,7 +119,7 @@ class Synthesizer(ABC, Generic[Items]):
         order = torch.from_numpy(rng.generator(seed, "validation").permutation(len(batch)))
         held, kept = order[:count].sort().values, order[count:].sort().values
         learnt = batch.take(kept) if shown is None else shown
-        self.model.prepare(net, learnt)
+        self._prepare(net, learnt)
         self.net_ = net  # from here on a tracker may have a `glimpse`
         interrupted = None
         try:
@@ -356,6 +356,10 @@ class Synthesizer(ABC, Generic[Items]):
     def _lesson(self, data: Any, seed: int, resumed: Path | None) -> Lesson:
         """What to learn from, and how; going on from a checkpoint if there is one."""
         return Lesson(self._learn_codec(data, seed), seed)
+
+    def _prepare(self, net: VAE, shown: Any) -> None:
+        """Whatever a fresh network may take from the training items."""
+        self.model.prepare(net, shown)
 
     @abstractmethod
     def _codec_info(self) -> dict[str, Any]:

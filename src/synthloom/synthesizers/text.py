@@ -22,7 +22,7 @@ from synthloom.models import TextModel
 from synthloom.sources import SOURCES, Texts, texts_of
 from synthloom.spec import TextBatch, TextSpec
 from synthloom.synthesizers.base import Shards, Synthesizer, number_of
-from synthloom.vae import TextVAE
+from synthloom.vae import VAE, TextVAE
 
 __all__ = ["TextSynthesizer", "Wish"]
 
@@ -102,13 +102,22 @@ class TextSynthesizer(Synthesizer[Texts]):
     model: TextModel
 
     def fit(
-        self, data: Any, *, labels: Sequence[Hashable] | str | None = None, column: str | None = None, **training: Any
+        self,
+        data: Any,
+        *,
+        labels: Sequence[Hashable] | str | None = None,
+        column: str | None = None,
+        keep: Any = None,
+        **training: Any,
     ) -> Self:
         """Learn from texts: a list or any other iterable of them, a data frame, the path of a file or folder.
 
-        `labels` are one for each text, or the name of the column that holds them; `column` names that of the texts. All
-        else is as for every kind of data.
+        `labels` are one for each text, or the name of the column that holds them; `column` names that of the texts.
+        `keep` are example texts that shall have their region of the latent to themselves: the codes of other texts are
+        pushed away from theirs, as far and as hard as the knobs `keep_distance` and `keep_weight` say. All else is as
+        for every kind of data.
         """
+        self._keep = None if keep is None else self._items(keep)
         return super().fit(texts_of(data, column=column, labels=labels), **training)
 
     # -- drawing ----------------------------------------------------------------------------------------------------
@@ -256,6 +265,12 @@ class TextSynthesizer(Synthesizer[Texts]):
         self.codec_ = TextCodec(options, rng.mix(seed, "codec"))
         self._lexicons: dict[tuple[str, ...], Lexicon] = {}
         return self.codec_.learn(data, data.labels)
+
+    def _prepare(self, net: VAE, shown: TextBatch) -> None:
+        super()._prepare(net, shown)
+        if self._keep:
+            assert isinstance(net, TextVAE)
+            net.keep(self._encode(self._keep), self.model.keep_distance, self.model.keep_weight)
 
     def _codec_info(self) -> dict[str, Any]:
         labels = {"labels": ", ".join(map(str, self.codec_.labels_))} if self.codec_.labels_ else {}

@@ -439,6 +439,8 @@ class Run:
 
     def _loss(self, parts: dict[str, Tensor]) -> Tensor:
         loss = -parts["reconstruction"].mean()
+        if "penalty" in parts:
+            loss = loss + parts["penalty"].mean()
         for name, nats_B in _nats(parts).items():  # in the network's order: a sum depends on it, in the last bit
             nats = nats_B.mean()
             if self.schedule.free:  # of the whole batch: what is free is free on average
