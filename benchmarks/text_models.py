@@ -11,11 +11,13 @@ All models are trained at equal width, layers and epochs, and judged on held-out
     self       BLEU of drawn sentences against each other
     new, ends  halfway between two sentences: share that equals neither's reconstruction, and BLEU to the two
 
-The rows "held-out" and "language model" say what real sentences score, and those that the judge itself writes: what a
-decoder of that size can do without a code. A row with "standard" draws from the prior of training, not a learned one.
+The rows "held-out" and "language model" say what real sentences score, and those of a decoder-only language model of
+the same width and layers, trained on the same sentences as often. A row with "standard" draws from the prior of
+training. With --keep every row stays in a folder, one file each, and what is there is not found again.
 """
 
 import argparse
+import json
 import time
 from pathlib import Path
 
@@ -23,14 +25,15 @@ import numpy as np
 import torch
 
 import synthloom as sl
+from synthloom.codecs.pieces import Pieces
 from synthloom.corpora import prepare
 from synthloom.metrics import METRICS, Context
 from synthloom.metrics.text.bleu import bleu
-from synthloom.metrics.text.fluency import judges
-from synthloom.sources import Texts, take_texts
+from synthloom.metrics.text.language_model import LanguageModel
+from synthloom.sources import Texts, read_texts, take_texts
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--data", required=True, type=Path)
+parser.add_argument("--data", required=True, type=Path, help="or the folder that `synthloom prepare` wrote")
 parser.add_argument("--column")
 parser.add_argument("--whole", action="store_true", help="texts as they are, uncut")
 parser.add_argument("--models", nargs="+", default=["transformer", "vtv", "vtp", "vts", "nvae"])
@@ -40,49 +43,60 @@ parser.add_argument("--draws", type=int, default=5_000)
 parser.add_argument("--width", type=int, default=128)
 parser.add_argument("--layers", type=int, default=2)
 parser.add_argument("--epochs", type=int, default=10)
+parser.add_argument("--pieces", type=int, default=4_000)
 parser.add_argument("--threads", type=int, default=1)
+parser.add_argument("--keep", type=Path, help="folder for what was found")
 parser.add_argument("--set", nargs="*", default=[], metavar="KNOB=VALUE", help="knobs of all models")
 given = parser.parse_args()
 
 torch.set_num_threads(given.threads)
 COLUMNS = "bleu", "nats", "kl", "kept", "forward", "reverse", "self", "new", "ends"
-SIZES = {"width": given.width, "layers": given.layers, "epochs": given.epochs, "threads": given.threads}
+SIZES = {name: getattr(given, name) for name in ("width", "layers", "epochs", "pieces", "threads")}
 KNOBS = SIZES | dict(knob.split("=") for knob in given.set)
 
 
-def row(name, found):
-    cells = [f"{found[column]:8.3f}" if column in found else f"{'':8}" for column in COLUMNS]
-    print(f"{name:28}{''.join(cells)}", flush=True)
+def row(name, find):
+    """What `find` finds, or what is kept of it; printed as a line of a table."""
+    kept = given.keep and given.keep / f"{name}.json"
+    if not (kept and kept.exists()):
+        found = find()
+        if kept:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text(json.dumps(found))
+    else:
+        found = json.loads(kept.read_text())
+    cells = [f"{found[column]:.3f}" if column in found else "" for column in COLUMNS]
+    print(f"| {name} | {' | '.join(cells)} | {found.get('seconds', 0):.0f} |", flush=True)
 
 
-def of_draws(drawn, train, held):
+def learnt(texts, rounds, seed=0):
+    return LanguageModel(pieces, seed, width=given.width, layers=given.layers).fit(texts, rounds)
+
+
+def of_draws(drawn):
     """What can be said of sentences, whoever wrote them."""
-    context = Context(0)
-    scores = {
-        name: METRICS["text"][name](train, drawn, held, context) for name in ("forward_ppl", "reverse_ppl", "self_bleu")
-    }
     return {
-        "forward": scores["forward_ppl"].value,
-        "reverse": scores["reverse_ppl"].value,
-        "self": scores["self_bleu"].value,
+        "forward": judge.perplexity(drawn[:2_000]),
+        "reverse": learnt(drawn, rounds=10).perplexity(held),
+        "self": METRICS["text"]["self_bleu"](train, Texts(drawn), held, Context(0)).value,
     }
 
 
-def of_codes(text, held):
+def of_codes(text):
     """What can be said of a model by its codes."""
     few = held[:500]
     parts = text.codec_.encode(few)
     with torch.inference_mode():
         elbo = text.net_.elbo(parts)
-    pieces = parts.length_B.sum().item()
+    pieces_each = parts.length_B.sum().item()
     survivors = text.survivors(few)
     found = {
         "bleu": bleu(text.reconstruct(few), few),
-        "nats": -elbo["reconstruction"].sum().item() / pieces,
-        "kl": sum(nats.sum().item() for name, nats in elbo.items() if name.startswith("kl_")) / pieces,
+        "nats": -elbo["reconstruction"].sum().item() / pieces_each,
+        "kl": sum(nats.sum().item() for name, nats in elbo.items() if name.startswith("kl_")) / pieces_each,
     }
     if survivors is not None:
-        found["kept"] = float(survivors.sum() / pieces)
+        found["kept"] = float(survivors.sum() / pieces_each)
     ends, middles = [], []
     for a, b in zip(few[:100], few[100:200], strict=True):
         way = text.interpolate(a, b, steps=3)
@@ -93,23 +107,29 @@ def of_codes(text, held):
     return found
 
 
-corpus = prepare(given.data, column=given.column, whole=given.whole)
-train, held = corpus.parts["train"], corpus.parts["test"]
+def of_model(name, seed):
+    start = time.process_time()
+    text = sl.TextSynthesizer(name, seed=seed, **KNOBS).fit(Texts(train), progress=False)
+    took = {"seconds": time.process_time() - start}
+    models[name, seed] = text
+    return of_codes(text) | of_draws(text.sample(given.draws, seed=1)) | took
+
+
+if (given.data / "train.jsonl").exists():
+    corpus = {part: read_texts(given.data / f"{part}.jsonl") for part in ("train", "validation", "test")}
+else:
+    corpus = prepare(given.data, column=given.column, whole=given.whole).parts
+train, held = corpus["train"], Texts(corpus["test"][:2_000])
 train = take_texts(train, np.sort(np.random.default_rng(0).permutation(len(train))[: given.texts]).tolist())
-held = Texts(held[:3_000])
-print(
-    f"{len(train):,} texts of training, {len(held):,} held out; {KNOBS}\n{'':28}{''.join(f'{c:>8}' for c in COLUMNS)}"
-)
-row("held-out", of_draws(Texts(corpus.parts["validation"][: given.draws]), train, held))
-context = Context(0)
-own = judges(train, Texts(train[: given.draws]), context)[0].sample(given.draws, seed=1)
-row("language model", of_draws(Texts(own), train, held))
-for name in given.models:
-    for seed in range(given.seeds):
-        start = time.process_time()
-        text = sl.TextSynthesizer(name, seed=seed, **KNOBS).fit(Texts(train))
-        took = time.process_time() - start
-        codes = of_codes(text, held)
-        row(f"{name}, seed {seed}, {took:.0f} s", codes | of_draws(text.sample(given.draws, seed=1), train, held))
-        if name != "transformer":
-            row("  standard", of_draws(text.sample(given.draws, prior="standard", seed=1), train, held))
+pieces = Pieces.of("bpe").learn(train, given.pieces)
+judge = learnt(train, given.epochs)
+models = {}
+print(f"{len(train):,} texts of training, {len(held):,} held out, {given.draws:,} drawn; {KNOBS}")
+print(f"\n| | {' | '.join(COLUMNS)} | seconds |\n|---|{'---|' * (len(COLUMNS) + 1)}")
+row("held-out", lambda: of_draws(list(corpus["validation"][: given.draws])))
+row("language model", lambda: of_draws(learnt(train, given.epochs, seed=1).sample(given.draws, seed=1)))
+for seed in range(given.seeds):
+    for name in given.models:
+        row(f"{name}, seed {seed}", lambda: of_model(name, seed))
+        if (text := models.pop((name, seed), None)) and name != "transformer":
+            row(f"{name}, seed {seed}, standard", lambda: of_draws(text.sample(given.draws, prior="standard", seed=1)))
