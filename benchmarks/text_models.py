@@ -19,6 +19,7 @@ training. With --keep every row stays in a folder, one file each, and what is th
 import argparse
 import json
 import time
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -107,12 +108,20 @@ def of_codes(text):
     return found
 
 
-def of_model(name, seed):
+@cache
+def fitted(name, seed):
     start = time.process_time()
     text = sl.TextSynthesizer(name, seed=seed, **KNOBS).fit(Texts(train), progress=False)
-    took = {"seconds": time.process_time() - start}
-    models[name, seed] = text
-    return of_codes(text) | of_draws(text.sample(given.draws, seed=1)) | took
+    return text, time.process_time() - start
+
+
+def of_model(name, seed):
+    text, seconds = fitted(name, seed)
+    return of_codes(text) | of_draws(text.sample(given.draws, seed=1)) | {"seconds": seconds}
+
+
+def of_standard(name, seed):
+    return of_draws(fitted(name, seed)[0].sample(given.draws, prior="standard", seed=1))
 
 
 if (given.data / "train.jsonl").exists():
@@ -123,13 +132,12 @@ train, held = corpus["train"], Texts(corpus["test"][:2_000])
 train = take_texts(train, np.sort(np.random.default_rng(0).permutation(len(train))[: given.texts]).tolist())
 pieces = Pieces.of("bpe").learn(train, given.pieces)
 judge = learnt(train, given.epochs)
-models = {}
 print(f"{len(train):,} texts of training, {len(held):,} held out, {given.draws:,} drawn; {KNOBS}")
 print(f"\n| | {' | '.join(COLUMNS)} | seconds |\n|---|{'---|' * (len(COLUMNS) + 1)}")
 row("held-out", lambda: of_draws(list(corpus["validation"][: given.draws])))
 row("language model", lambda: of_draws(learnt(train, given.epochs, seed=1).sample(given.draws, seed=1)))
 for seed in range(given.seeds):
     for name in given.models:
-        row(f"{name}, seed {seed}", lambda: of_model(name, seed))
-        if (text := models.pop((name, seed), None)) and name != "transformer":
-            row(f"{name}, seed {seed}, standard", lambda: of_draws(text.sample(given.draws, prior="standard", seed=1)))
+        row(f"{name}, seed {seed}", partial(of_model, name, seed))
+        if name != "transformer":
+            row(f"{name}, seed {seed}, standard", partial(of_standard, name, seed))

@@ -30,9 +30,9 @@ class TextModel(Model):
 
     epochs: int | None = Field(40, ge=1)
     """How often training goes through the texts, at most."""
-    batch_size: Annotated[int, Among((64, 128, 256))] = Field(128, ge=1)
+    batch_size: Annotated[int, Among((32, 64, 128))] = Field(64, ge=1)
     """Texts per step."""
-    learning_rate: Annotated[float, Range(3e-4, 3e-3, log=True)] = Field(1e-3, gt=0)
+    learning_rate: Annotated[float, Range(5e-4, 5e-3, log=True)] = Field(2e-3, gt=0)
     """How far the first steps go; later ones go less far, along a cosine down to nothing."""
     patience: int | None = Field(None, ge=1)
     """Stop when so many epochs have brought nothing better on the validation texts; none: never."""
@@ -43,14 +43,14 @@ class TextModel(Model):
     prior: Literal["standard", "mixture", "flow", "language"] = "language"
     """What to draw codes from: what training pulls towards; what is fitted to the codes afterwards; or "language": the
     codes of texts that the decoder writes without one."""
-    blind: float = Field(0.25, ge=0, lt=1)
+    blind: float = Field(0.4, ge=0, lt=1)
     """Share of the texts of which the decoder is shown no code while training, so that it can write without."""
     protect: bool = True
     """Keep back texts and words that one text holds, and labels that fewer than 5 have; learn equal texts once."""
 
     vocabulary: str = "bpe"
     """What texts are made of: "bpe" (pieces that often occur), "word", or the path of a tokenizer.json."""
-    pieces: int = Field(8000, ge=300)
+    pieces: int = Field(4000, ge=300)
     """How many different pieces there may be."""
     shortest: int = Field(1, ge=1)
     """Texts of fewer pieces are left out."""
@@ -58,23 +58,23 @@ class TextModel(Model):
     """Pieces of a text, its end among them; longer texts are cut into passages, after a sentence if they can be."""
     sentences: bool = False
     """Cut texts into sentences."""
-    width: Annotated[int, Among((128, 256, 384))] = Field(256, ge=1)
+    width: Annotated[int, Among((128, 256, 384))] = Field(128, ge=1)
     """Width of the network."""
     layers: Annotated[int, Among((1, 2, 3))] = Field(2, ge=1)
     """Layers of the encoder, and of the decoder."""
     dropout: Annotated[float, Range(0.0, 0.3)] = Field(0.1, ge=0, lt=1)
     """Share of what a layer has to say that is dropped while training."""
-    word_dropout: float = Field(0.3, ge=0, le=1)
+    word_dropout: float = Field(0.0, ge=0, le=1)
     """Share of the words already written that the decoder is not shown; falls to 0 over the course of training."""
-    rate: Annotated[float, Range(0.5, 6.0, log=True)] = Field(3.0, gt=0)
+    rate: Annotated[float, Range(0.5, 6.0, log=True)] = Field(4.0, gt=0)
     """What the code of a text may say of it, in nats per piece."""
     keep_distance: float = Field(10.0, gt=0)
     """How far the codes of other texts are to stay from those of the examples that `fit` is told to keep."""
     keep_weight: float = Field(1.0, ge=0)
     """What a text pays for each unit that its code is nearer than that, in nats."""
-    warmup: float = Field(0.3, ge=0, le=1)
+    warmup: float = Field(0.5, ge=0, le=1)
     """Share of training in which the network is all but a plain autoencoder."""
-    squeeze: float = Field(0.3, ge=0, le=1)
+    squeeze: float = Field(0.25, ge=0, le=1)
     """Share of training over which its code is then squeezed to `rate`."""
 
     def _vae(self, encoder: nn.Module, latent: Latent, decoder: TextDecoder, spec: TextSpec) -> TextVAE:
@@ -102,7 +102,7 @@ class TransformerModel(TextModel):
 
     heads: int = Field(4, ge=1)
     """Heads of attention; they share the width."""
-    size: int = Field(16, ge=1)
+    size: int = Field(32, ge=1)
     """Width of each vector of a code."""
 
     def _encoder(self, spec: TextSpec) -> tuple[Embedding, TextEncoder]:
