@@ -211,12 +211,13 @@ class TextSynthesizer(Synthesizer[Texts]):
             for index in torch.split(order_B, self.BATCH):
                 condition_BC = net.as_condition(length_B[index], label_B[index])
                 q = net.prior(len(index), condition_BC, learned=learned, temperature=wish.temperature, style=style)
-                spread = 1.0
+                # what was written to be read has been left to chance already, and is written again as it was read
+                spread, temperature = (0.0, 0.0) if learned and net.writes_prior else (1.0, wish.temperature)
                 if examples is not None:
                     some = examples.take(torch.randint(len(examples), (len(index),)))
                     q, spread = net.infer(some.to(self.device)).mix(q, wish.strength), wish.strength
                 code = q.draw(spread)
-                parts.append(net.generate(code).draw(TextBatch.begun(label_B[index]), wish.temperature, style))
+                parts.append(net.generate(code).draw(TextBatch.begun(label_B[index]), temperature, style))
             batch = TextBatch.cat(parts).take(order_B.argsort())
             return Texts(self.codec_.decode(batch), self.codec_.decode_labels(batch))
 
