@@ -30,7 +30,9 @@ parser.add_argument("--keep", type=Path, required=True, help="the model's file")
 parser.add_argument("--texts", type=int, default=10_000)
 parser.add_argument("--draws", type=int, default=600)
 parser.add_argument("--rounds", type=int, default=4, help="of the judge through the texts")
-parser.add_argument("--set", nargs="*", default=["protect=False", "epochs=7", "pieces=2000", "longest=32"])
+parser.add_argument(
+    "--set", nargs="*", default=["protect=False", "epochs=7", "pieces=2000", "longest=32", "blind=0.25"]
+)
 given = parser.parse_args()
 
 torch.set_num_threads(1)
