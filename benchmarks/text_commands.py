@@ -91,9 +91,11 @@ with tempfile.TemporaryDirectory() as scratch:
         text = sl.load(folder / f"{name}.loom")
         history = text.history_.to_dict("list")
         print(f"# {len(history['step'])} epochs, {history['step'][-1]} steps\n", flush=True)
-        panels.append((name, figures.training(history)))
+        if len(history["step"]) > 1:
+            panels.append((name, figures.training(history)))
         if name == "reviews":
             reviews = read_texts(data)
             openings = Texts([" ".join(review.split()[:25]) for review in reviews[::5]], reviews.labels[::5])
             alone(given.figures / "texts_map.svg", ("reviews by class", latent_map(text, openings)))
-    alone(given.figures / "texts_curves.svg", *panels)
+    if panels:
+        alone(given.figures / "texts_curves.svg", *panels)

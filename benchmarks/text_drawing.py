@@ -9,6 +9,10 @@ decoder-only language model that has read the same real texts:
     drawn code, best guess  ... and the decoder writes its best guess
     mean code, best guess   the mean of what was read, and the best guess: what `sample` does
     standard                codes of the prior that training pulls towards, written by chance
+
+With --reverse it is the other way round, for one side at a time: the perplexity of held-out texts to a language model
+that has read 2,000 texts: "real", "drawn" by the model, drawn from its "standard" prior, or written by a "language"
+model of the same width and layers that has read the real texts as often as the model has.
 """
 
 import argparse
@@ -33,6 +37,7 @@ parser.add_argument("--rounds", type=int, default=4, help="of the judge through 
 parser.add_argument(
     "--set", nargs="*", default=["protect=False", "epochs=7", "pieces=2000", "longest=32", "blind=0.25"]
 )
+parser.add_argument("--reverse", choices=["real", "drawn", "standard", "language"])
 given = parser.parse_args()
 
 torch.set_num_threads(1)
@@ -44,7 +49,18 @@ if not given.keep.exists():
     sl.TextSynthesizer("nvae", seed=0, **knobs).fit(train, progress=False).save(given.keep)
 text = sl.load(given.keep)
 net = text.net_
-judge = LanguageModel(Pieces.of("bpe").learn(train, 2_000)).fit(train, given.rounds)
+pieces = Pieces.of("bpe").learn(train, 2_000)
+if given.reverse:
+    sides = {
+        "real": lambda: train[:2_000],
+        "drawn": lambda: text.sample(2_000, seed=1),
+        "standard": lambda: text.sample(2_000, prior="standard", seed=1),
+        "language": lambda: LanguageModel(pieces, 1).fit(train, text.model.epochs).sample(2_000, seed=1),
+    }
+    reader = LanguageModel(pieces).fit(sides[given.reverse](), rounds=10)
+    print(f"{given.reverse}: reverse perplexity {reader.perplexity(held):.1f}")
+    raise SystemExit
+judge = LanguageModel(pieces).fit(train, given.rounds)
 with torch.inference_mode(), rng.seeded(1, "drawing"):
     own = net.latent.prior(given.draws, net.conditions(given.draws)).draw()
     draft = net.generate(net.latent.hush(own, torch.ones(given.draws, dtype=torch.bool))).draw()
