@@ -151,7 +151,7 @@ def ray(folder: Path, rows: int) -> None:
         job = subprocess.Popen(call, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         _wait_for(lambda out=out: len(list(out.glob("part-*"))) > 3, job)
         if victim == "worker":
-            pid = next(pid for pid in tree(job.pid) if "ray::" in _command(pid) and "IDLE" not in _command(pid))
+            pid = next(pid for pid in tree(job.pid) if "ray::part" in _command(pid))
             os.kill(pid, signal.SIGKILL)
             print(
                 f"a worker was killed with {len(list(out.glob('part-*')))} parts done; the job ended with {job.wait()}"
