@@ -149,3 +149,19 @@ def test_the_command_writes_parts_of_any_kind(small, tmp_path, ending):
 def test_no_rows_are_no_parts(small, tmp_path):
     assert main(["sample", str(small.path), "--rows", "0", "--out", str(tmp_path / "none")]) == 0
     assert json.loads((tmp_path / "none" / "_manifest.json").read_text())["complete"]
+
+
+@pytest.mark.parametrize("kind", ["text", "image"])
+def test_texts_and_images_come_in_parts_too(kind, tmp_path, monkeypatch):
+    if kind == "text":
+        new = sl.TextSynthesizer("gru", seed=0, epochs=1, pieces=400, width=16, size=4, prior="standard")
+        fitted = new.fit(sl.datasets.notes(200, seed=0)["text"].tolist())
+    else:
+        new = sl.ImageSynthesizer("conv", seed=0, epochs=1, width=8, size=4, prior="standard")
+        fitted = new.fit(sl.datasets.shapes(60, seed=0, size=8)[0])
+    fitted.save(tmp_path / "m.loom")
+    monkeypatch.setattr(type(fitted), "SHARD", 10)
+    generate(tmp_path / "m.loom", tmp_path / "parts", 25, seed=1, workers=1)
+    parts = sorted((tmp_path / "parts").glob("part-*"))
+    assert [len(fitted.source.read(part)) for part in parts] == [10, 10, 5]
+    assert {part.suffix for part in parts} == {fitted.source.parts}

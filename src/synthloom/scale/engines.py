@@ -6,6 +6,7 @@ order in which it is done. It has one duty: whoever dies, each number comes back
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -78,9 +79,10 @@ def on_ray(
     own = not ray.is_initialized()
     if own:
         cores = None if address else workers or devices.usable_cores()
-        ray.init(address or "local", num_cpus=cores, include_dashboard=False if address is None else None)
+        quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+        ray.init(address or "local", num_cpus=cores, include_dashboard=False if address is None else None, **quiet)
     workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-    task = ray.remote(lambda number: work(number)).options(num_cpus=1, max_retries=_DEATHS)
+    task = ray.remote(lambda number: work(number)).options(name="part", num_cpus=1, max_retries=_DEATHS)
     left, pending = deque(todo), list[Any]()
     try:
         while left or pending:
