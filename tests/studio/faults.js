@@ -12,6 +12,7 @@
     if (seen(e) && !name(e)) say("nameless", e);
   for (const e of document.querySelectorAll("img")) if (!e.alt) say("no words for a picture", e);
   for (const e of document.querySelectorAll("svg")) if (e.getAttribute("role") !== "img" || !e.querySelector("title")) say("no words", e);
+  for (const e of document.querySelectorAll("[role=img] a, [role=img] button, [role=img] [tabindex]")) say("hidden in a picture", e);
   const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
   for (const id of ids) if (ids.indexOf(id) !== ids.lastIndexOf(id)) say("twice " + id);
   let last = 1;
