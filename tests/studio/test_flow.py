@@ -14,14 +14,6 @@ from synthloom.studio.web.state import Studio
 from synthloom.studio.work.__main__ import act
 
 
-def until_done(project, seconds=300):
-    until = time.monotonic() + seconds
-    while project.busy:
-        assert time.monotonic() < until, (project.job, project.load("live"))
-        time.sleep(0.1)
-    return project
-
-
 @pytest.fixture
 def ask(studio, client):
     """Ask for a page of a project, and look that it is one."""
@@ -47,7 +39,7 @@ def say(studio, client):
     return post
 
 
-def test_a_table_goes_all_the_way(studio, client, upload, ask, say, visits):
+def test_a_table_goes_all_the_way(studio, client, upload, until_done, ask, say, visits):
     project = upload([("visits.csv", visits)])
     assert project.job["state"] == "done", project.job
     page = ask(project, "data")
@@ -125,7 +117,7 @@ def test_a_table_goes_all_the_way(studio, client, upload, ask, say, visits):
 SCRIPT = "</script><script>alert(1)</script>"
 
 
-def test_script_in_names_and_cells_is_text(studio, client, upload, ask, say):
+def test_script_in_names_and_cells_is_text(studio, client, upload, until_done, ask, say):
     evil = [SCRIPT, "{{7*7}}", "javascript:alert(1)", '"><svg onload=alert(1)>', "=1+1"]
     frame = pd.DataFrame({name: np.random.default_rng(0).choice(evil, 60) for name in evil[:4]})
     project = upload([("a.csv", frame.to_csv(index=False).encode())])
@@ -146,7 +138,7 @@ def test_script_in_names_and_cells_is_text(studio, client, upload, ask, say):
     studio.explorer.close()
 
 
-def test_pausing_stopping_and_going_on_lose_nothing(studio, client, upload, ask, say, visits):
+def test_pausing_stopping_and_going_on_lose_nothing(studio, client, upload, until_done, ask, say, visits):
     project = upload([("visits.csv", visits)])
     say(project, "train", model="tvae", minutes="60", epochs="100000")
 
@@ -208,7 +200,7 @@ def test_what_cannot_be_read_is_said_in_one_line(studio, ask, name, data):
     assert str(project.folder) not in page
 
 
-def test_a_type_that_does_not_fit_is_said_at_its_column(upload, ask, say, visits):
+def test_a_type_that_does_not_fit_is_said_at_its_column(upload, until_done, ask, say, visits):
     project = upload([("visits.csv", visits)])
     names = [column["name"] for column in project.load("facts")["columns"]]
     say(project, "data", **{f"type-{names.index('ward')}": "number"})

@@ -15,7 +15,7 @@ from synthloom.studio.intake import TooLargeError
 from synthloom.studio.web.guard import Guard
 from synthloom.studio.web.pages import PAGES
 from synthloom.studio.web.state import Studio
-from synthloom.studio.web.view import part
+from synthloom.studio.web.view import drawing, part
 
 __all__ = ["application"]
 
@@ -28,9 +28,10 @@ def application(studio: Studio) -> Guard:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         studio.projects.recover()
-        sweeper = asyncio.create_task(_sweep(studio))
+        meanwhile = [asyncio.create_task(_sweep(studio)), asyncio.create_task(asyncio.to_thread(drawing))]
         yield
-        sweeper.cancel()
+        for task in meanwhile:
+            task.cancel()
         studio.close()
 
     # no page that describes the others: who has not the token shall see nothing, and who has it sees the pages

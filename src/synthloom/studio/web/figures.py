@@ -44,7 +44,7 @@ def curve(points: Sequence[Sequence[float | None]]) -> Markup | str:
     return curves("Loss while training", about, steps, lines, "steps")
 
 
-def latent_map(found: Mapping[str, Any], chosen: int, address: str) -> Markup | str:
+def latent_map(found: Mapping[str, Any], chosen: int) -> Markup | str:
     """Real items and synthetic ones where their codes lie; a real one can be chosen."""
     real, synthetic = found["real"], found["synthetic"]
     both = [*real, *synthetic]
@@ -57,9 +57,9 @@ def latent_map(found: Mapping[str, Any], chosen: int, address: str) -> Markup | 
     reals = []
     for row, (a, b) in zip(found["rows"], real, strict=True):
         here = row == chosen
-        point = tag("circle", cx=x(a), cy=y(b), r=6.0 if here else 3.0, class_="chosen" if here else "real dot")
-        # by keyboard one types the number: hundreds of stops would be no help
-        reals.append(tag("a", tag("title", f"number {row}"), point, href=f"{address}row={row}#neighbours", tabindex=-1))
+        kind, size = ("chosen", 6.0) if here else ("real dot", 3.0)
+        # the script takes a click; by keyboard one types the number: hundreds of stops would be no help
+        reals.append(hover(f"number {row}", tag("circle", cx=x(a), cy=y(b), r=size, class_=kind), data_row=row))
     about = f"{len(real)} real and {len(synthetic)} synthetic ones, where the model's code spreads the most."
     return drawing("Where they lie in the latent", about, width, height, *fakes, *reals, class_="figure map")
 

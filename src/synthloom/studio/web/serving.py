@@ -24,6 +24,7 @@ def serve(port: int, folder: Path | None = None, days: float = 30, browser: bool
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(("127.0.0.1", port))
+        listening.listen()  # who is quick with the address waits for the first answer, and is not turned away
     except OSError as error:
         listening.close()
         raise UsageError(f"--port must be free, however: {port}: {error.strerror}; try --port 0") from error

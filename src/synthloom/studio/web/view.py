@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 from fastapi import Request
@@ -11,9 +12,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from synthloom.studio.projects import Project
-from synthloom.studio.web import figures
 
-__all__ = ["STEPS", "go", "page", "part"]
+__all__ = ["STEPS", "drawing", "go", "page", "part"]
 
 STEPS = {
     "data": "Data",
@@ -36,8 +36,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"day": _day, "span": span, "percent": _percent}
-    environment.globals |= {"figures": figures, "STEPS": STEPS}
+    environment.globals |= {"STEPS": STEPS}
     return environment
+
+
+def drawing() -> Any:
+    """What draws the pictures. It takes seconds to import, so the first page does without."""
+    return import_module("synthloom.studio.web.figures")
 
 
 def part(request: Request, template: str, status: int = 200, **facts: Any) -> HTMLResponse:
@@ -57,7 +62,14 @@ def page(request: Request, step: str, project: Project, status: int = 200, **fac
         "result": project.has_result or project.job.get("action") == "draw",
         "latent": project.has_model,
     }
-    known = {"project": project, "card": project.card, "job": project.job, "step": step, "open": open_}
+    known = {
+        "figures": drawing(),
+        "project": project,
+        "card": project.card,
+        "job": project.job,
+        "step": step,
+        "open": open_,
+    }
     return part(request, f"{step}.html", status, **known, **facts)
 
 

@@ -23,7 +23,7 @@ from synthloom.synthesizers import Synthesizer, TableSynthesizer
 __all__ = ["run"]
 
 _PREVIEW = {"table": 12, "text": 8, "image": 40}
-_JUDGED = {"table": 20_000, "text": 5_000, "image": 5_000}
+_JUDGED = {"table": 20_000, "text": 2_000, "image": 5_000}
 """Items that are judged at most: a verdict should not take longer than the training."""
 
 _MAPPED = 400
@@ -74,8 +74,10 @@ def _stage(project: Project, name: str) -> None:
 
 
 def _few(model: Synthesizer[Any], items: Any, most: int) -> Any:
-    """The first of the items: rows are drawn in no order, and real ones were shuffled when some were kept aside."""
-    return items if len(items) <= most else model.source.take(items, np.arange(most))
+    """So many of the items, from all over: real ones may lie in some order. The same ones every time."""
+    if len(items) <= most:
+        return items
+    return model.source.take(items, np.sort(rng.generator(0, "few").permutation(len(items))[:most]))
 
 
 def _target(project: Project, real: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ _EVERY = 0.4
 """Seconds between two notes at least; who looks wants one a second."""
 
 _POINTS = 150
-"""Points of the curve at most; of more, every other one is dropped."""
+"""Points of the curve at most; of more, every other one is dropped, of either curve."""
 
 _GLIMPSES = 8
 
@@ -58,7 +58,8 @@ class Live(Progress):
             self.now["best"] = scalars["best"]
         self.points.append([step, scalars.get("loss"), scalars.get("validation_loss")])
         if len(self.points) > _POINTS:
-            self.points = [p for i, p in enumerate(self.points) if i % 2 or p[2] is not None][-_POINTS:]
+            curves = [[point for point in self.points if (point[1] is None) is judged] for judged in (False, True)]
+            self.points = sorted((point for curve in curves for point in curve[::2]), key=lambda point: point[0] or 0)
 
     def advance(self, share: float) -> None:
         self.share = share

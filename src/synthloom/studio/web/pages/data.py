@@ -16,7 +16,7 @@ __all__ = ["routes"]
 
 routes = APIRouter()
 
-ROLES = {"use": "learn it", "target": "learn it; to be predicted", "out": "keep it out"}
+ROLES = {"use": "in the table", "target": "in it, to be predicted", "out": "kept out"}
 
 
 @routes.get("/p/{id}")

@@ -27,9 +27,9 @@ _OFFERED = {
 """File -> what it is called, its media type, and what it is good for."""
 
 _STATIC = {
-    "report.css": ("synthloom.reporting", "templates/report.css", "text/css; charset=utf-8"),
-    "studio.css": ("synthloom.studio.web", "static/studio.css", "text/css; charset=utf-8"),
-    "studio.js": ("synthloom.studio.web", "static/studio.js", "text/javascript; charset=utf-8"),
+    "report.css": ("reporting/templates/report.css", "text/css; charset=utf-8"),
+    "studio.css": ("studio/web/static/studio.css", "text/css; charset=utf-8"),
+    "studio.js": ("studio/web/static/studio.js", "text/javascript; charset=utf-8"),
 }
 
 _REPORT = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'none'"
@@ -69,8 +69,8 @@ def static(request: Request, name: str) -> Response:
     """Style and script, from within the package."""
     if name not in _STATIC:
         raise HTTPException(404)
-    package, path, media = _STATIC[name]
-    return Response(resources(package).joinpath(path).read_bytes(), media_type=media)
+    path, media = _STATIC[name]
+    return Response(resources("synthloom").joinpath(path).read_bytes(), media_type=media)
 
 
 def _size(size: int) -> str:

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from synthloom.errors import UsageError
 from synthloom.studio.web.forms import form, whole
 from synthloom.studio.web.state import Here, TheStudio
-from synthloom.studio.web.view import go, page, part
+from synthloom.studio.web.view import drawing, go, page, part
 
 __all__ = ["routes"]
 
@@ -39,7 +39,7 @@ def train(request: Request, project: Here) -> Response:
 @routes.get("/p/{id}/train/live")
 def live(request: Request, project: Here) -> Response:
     """Only what changes; who follows it is told to load the page anew once it is over."""
-    answer = part(request, "live.html", job=project.job, **_facts(project))
+    answer = part(request, "live.html", figures=drawing(), job=project.job, **_facts(project))
     if not project.busy:
         answer.headers["x-studio"] = "over"
     return answer

@@ -35,6 +35,16 @@ for (const form of document.querySelectorAll("[data-part]")) {
   form.addEventListener("submit", (event) => { event.preventDefault(); ask(); });
 }
 
+// -- the map: a click on a real one is its number, typed ---------------------------------------------------------------
+document.querySelector("svg.map")?.addEventListener("click", (event) => {
+  const row = event.target.closest("[data-row]")?.dataset.row;
+  if (row === undefined) return;
+  const form = document.querySelector("[data-part=near]");
+  form.elements.row.value = row;
+  form.requestSubmit();
+  form.scrollIntoView();
+});
+
 // -- what is filled in is kept at once, so that nothing is lost --------------------------------------------------------
 for (const form of document.querySelectorAll("[data-keep]")) {
   form.addEventListener("change", (event) => {
