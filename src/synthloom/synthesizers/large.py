@@ -67,7 +67,8 @@ class LargeTable:
         )
 
     def _column(self, i: int) -> pd.Series:
-        return pd.concat([frame.iloc[:, i] for frame in sources.chunks(self.path)], ignore_index=True)
+        # copies: a view would keep the columns that lie beside it
+        return pd.concat([frame.iloc[:, i].copy() for frame in sources.chunks(self.path)], ignore_index=True)
 
 
 def read(data: Any, seed: int) -> Any:

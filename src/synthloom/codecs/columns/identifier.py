@@ -74,13 +74,14 @@ class IdentifierColumn(Column):
 
     @classmethod
     def fit(cls, present: pd.Series, field: Field, options: Options, rng: np.random.Generator) -> Self:
-        real, rows = np.unique(present.to_numpy(object), return_counts=True)
-        distinct = 1.0 if field.facts["unique"] else len(real) / len(present)
         keys = [int(key) for key in rng.integers(1, 2**62, 4)]
         if pd.api.types.is_integer_dtype(present.dtype):
+            distinct = 1.0 if field.facts["unique"] else present.nunique() / len(present)
             gap, beyond = _empty_stretches(present)
             stretches = ([list(_inside(*gap, rng))] if gap else []) + ([list(beyond)] if beyond else [])
             return cls(distinct, keys, stretches, [], 0)
+        real, rows = np.unique(present.to_numpy(object), return_counts=True)
+        distinct = 1.0 if field.facts["unique"] else len(real) / len(present)
         text = pd.Series(real, dtype=object)
         outline, outlines = tell_apart(cell.translate(_OUTLINE) for cell in real)
         held = np.bincount(outline)
