@@ -120,7 +120,7 @@ def browsing():
         options = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=options)
         page = browser.new_page(reduced_motion="reduce")
-        page.set_default_timeout(120_000)  # busy machines are slow; nothing is timed
+        page.set_default_timeout(300_000)  # busy machines are slow; nothing is timed
         yield Seen(page)
         browser.close()
 
