@@ -76,3 +76,4 @@ print(f"BLEU of 300 held-out texts, reconstructed: {bleu(text.reconstruct(held[:
 print(f"{'held-out':24}{judge.perplexity(held[: given.draws]):8.1f}")
 for way, batch in ways.items():
     print(f"{way:24}{judge.perplexity(text.codec_.decode(batch)):8.1f}")
+print("\ntwenty drawn ones, as they come:", *text.sample(20, seed=1), sep="\n")
