@@ -86,6 +86,7 @@ class Seen:
 
     def assert_good(self):
         """At a telephone's width, or 400 % zoom, all fits; in light and dark nothing is amiss."""
+        self.page.wait_for_load_state("load")  # with all of its styles: a click only waits for the page to begin
         for width in (320, 1280):
             self.page.set_viewport_size({"width": width, "height": 800})
             beyond = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
