@@ -116,8 +116,9 @@ class Synthesizer(ABC, Generic[Items]):
         with rng.seeded(seed, "network"):
             net = self.model.build(self._spec())
         count = min(round(self.model.validation * len(batch)), _MOST_HELD) if len(batch) >= 50 else 0
-        order = torch.from_numpy(rng.generator(seed, "validation").permutation(len(batch)))
-        held, kept = order[:count].sort().values, order[count:].sort().values
+        is_held = torch.zeros(len(batch), dtype=torch.bool)
+        is_held[torch.from_numpy(rng.generator(seed, "validation").permutation(len(batch))[:count])] = True
+        held, kept = is_held.nonzero()[:, 0], (~is_held).nonzero()[:, 0]
         learnt = batch.take(kept) if shown is None else shown
         self._prepare(net, learnt)
         self.net_ = net  # from here on a tracker may have a `glimpse`
