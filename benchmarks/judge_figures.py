@@ -35,16 +35,19 @@ STYLE = (
 GAP, EDGE, HEAD = 36, 10, 22
 
 
-def alone(path: Path, *panels: tuple[str, Any]) -> None:
-    """One file with pictures beside each other, their words above them."""
-    right, bottom, drawn = 0.0, 0.0, []
-    for words, panel in panels:
+def alone(path: Path, *panels: tuple[str, Any], beside: int = 9) -> None:
+    """One file with so many pictures beside each other in each row, their words above them."""
+    right, top, below, width_of_all, drawn = 0.0, 0.0, 0.0, 0.0, []
+    for i, (words, panel) in enumerate(panels):
         width, height = map(float, re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', str(panel)).groups())
-        place = f'<svg x="{right:g}" y="{HEAD}" width="{width:g}" height="{height:g}" '
-        drawn.append(tag("text", words, x=right, y=12, class_="head"))
-        drawn.append(Markup(re.sub(r' style="max-width:\d+px"', "", str(panel)).replace("<svg ", place, 1)))
-        right, bottom = right + width + GAP, max(bottom, height)
-    size = right - GAP + 2 * EDGE, bottom + HEAD + 2 * EDGE
+        if i and i % beside == 0:
+            right, top = 0.0, below + HEAD
+        place = f'<svg x="{right:g}" y="{top + HEAD:g}" width="{width:g}" height="{height:g}" '
+        drawn.append(tag("text", words, x=right, y=top + 12, class_="head"))
+        drawn.append(Markup(re.sub(r' width="\d+"', "", str(panel), count=1).replace("<svg ", place, 1)))
+        right, below = right + width + GAP, max(below, top + HEAD + height)
+        width_of_all = max(width_of_all, right)
+    size = width_of_all - GAP + 2 * EDGE, below + 2 * EDGE
     ground = tag("rect", x=-EDGE, y=-EDGE, width=size[0], height=size[1], class_="ground")
     picture = tag(
         "svg",

@@ -1,12 +1,13 @@
-"""What a table costs, by its size: time to read, time of an epoch, rows drawn a second, and memory.
+"""What a table costs, by its size: time to read, time of an epoch, rows drawn a second, and memory. Seconds are the
+processor's.
 
-    python benchmarks/table_cost.py [--rows 1000 10000 100000 1000000] [--columns 5 15 50 150 500] [--out FILE.png]
+    python benchmarks/table_cost.py [--rows 1000 10000 100000 1000000] [--columns 5 15 50 150 500] [--out FILE.svg]
 
 The tables are made up: half numbers, half categories of a dozen values, all of which share a hidden cause. Rows grow at
 15 columns, columns at 2,000 rows. Each size is a process of its own, with the model's default settings on one thread,
-and trains for as many seconds as --seconds says or an epoch, whichever is shorter; the time of an epoch is counted up
-from the steps that were taken. `grown` is the largest resident memory, less what the process has once torch is there
-and the table in memory. With --out FILE.png draws the curves.
+and trains for as many seconds as --seconds says, or an epoch of forty steps at least, whichever is shorter; the time of
+an epoch is counted up from the steps that were taken. `grown` is the largest resident memory, less what the process has once torch is there
+and the table in memory. --out FILE.svg draws the curves.
 """
 
 from __future__ import annotations
@@ -21,7 +22,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from judge_figures import alone
 
+from synthloom.reporting.figures import curves
+
+COLUMNS, ROWS = 15, 2000  # of the tables of which the other grows
 PANELS = {"epoch": "seconds of an epoch", "rows_per_second": "rows drawn a second", "peak": "memory, GiB"}
 
 
@@ -42,31 +47,49 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
+class Clock:
+    """What a step takes of the processor: a tracker that looks at the first and the last of what it is told."""
+
+    def start(self, info: object) -> None:
+        self.told: list[tuple[int, float]] = []
+
+    def log(self, step: int, scalars: object) -> None:
+        self.told.append((step, time.process_time()))
+
+    def close(self) -> None:
+        (first, begin), (last, end) = self.told[0], self.told[-1]
+        self.step = (end - begin) / max(last - first, 1)
+
+
 def one(rows: int, columns: int, seconds: float) -> dict[str, float]:
     import torch
 
     import synthloom as sl
+    from synthloom.codecs.columns import Options
     from synthloom.codecs.table import TableCodec
 
     torch.set_num_threads(1)
     real = made_up(rows, columns)
     at_first = peak()
     begin = time.process_time()
-    codec = TableCodec(protect=False).fit(real)
+    codec = TableCodec(Options(protect=False)).fit(real)
     codec.encode(real)
     read = time.process_time() - begin
-    table = sl.TableSynthesizer(seed=0, protect=False, threads=1, max_time=seconds, epochs=1, prior="standard")
-    table.fit(real, progress=False)
-    last = table.history_.iloc[-1]
+    clock = Clock()
+    table = sl.TableSynthesizer(seed=0, protect=False, threads=1)
     steps = -(-(rows - min(rows // 10, 2048)) // table.model.batch_size)
+    table = sl.TableSynthesizer(
+        seed=0, protect=False, threads=1, prior="standard", max_time=seconds, epochs=-(-40 // steps)
+    )
+    table.fit(real, progress=False, trackers=[clock])
     begin = time.process_time()
     table.sample(10_000, seed=0)
     return {
         "rows": rows,
         "columns": columns,
         "read": read,
-        "step": last.seconds / last.step,
-        "epoch": steps * last.seconds / last.step,
+        "step": clock.step,
+        "epoch": steps * clock.step,
         "rows_per_second": 10_000 / (time.process_time() - begin),
         "grown": peak() - at_first,
         "peak": peak(),
@@ -74,17 +97,13 @@ def one(rows: int, columns: int, seconds: float) -> dict[str, float]:
 
 
 def draw(found: pd.DataFrame, path: Path) -> None:
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(2, 3, figsize=(10, 5.4), layout="constrained")
-    for row, (by, other) in zip(axes, (("rows", "columns"), ("columns", "rows")), strict=True):
-        some = found[found[other] == (15 if by == "rows" else 2000)]
-        for axis, (what, words) in zip(row, PANELS.items(), strict=True):
-            axis.loglog(some[by], some[what], "o-", color="#3b6fb6")
-            axis.set(xlabel=by, title=words)
-            axis.set_ylim(min(some[what].min(), some[what].max() / 10) / 1.5, some[what].max() * 1.5)
-            axis.grid(alpha=0.3)
-    figure.savefig(path, dpi=110)
+    panels = []
+    for by, other, size in (("rows", "columns", COLUMNS), ("columns", "rows", ROWS)):
+        some = found[found[other] == size].drop_duplicates(by).sort_values(by)
+        for what, words in PANELS.items():
+            title = f"{words}, by {by}"
+            panels.append((title, curves(title, "", list(some[by]), {"training": list(some[what])}, by, log=True)))
+    alone(path, *panels, beside=3)
 
 
 def main() -> None:
@@ -98,7 +117,7 @@ def main() -> None:
     if options.one:
         print(json.dumps(one(*options.one, options.seconds)))
         return
-    sizes = [(rows, 15) for rows in options.rows] + [(2000, columns) for columns in options.columns]
+    sizes = [(rows, COLUMNS) for rows in options.rows] + [(ROWS, columns) for columns in options.columns]
     found = []
     for rows, columns in sizes:
         call = [sys.executable, __file__, "--one", str(rows), str(columns), "--seconds", str(options.seconds)]

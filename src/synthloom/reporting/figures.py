@@ -216,15 +216,17 @@ def curves(
     x_values: Sequence[float],
     lines: Mapping[str, Sequence[float | None]],
     x_words: str,
+    log: bool = False,
 ) -> Markup:
-    """Lines over a common axis, each named at its end of the legend by its class."""
+    """Lines over a common axis, each named at its end of the legend by its class; `log` scales both axes by ratios."""
     known = [y for line in lines.values() for y in line if y is not None]
     if not known or len(x_values) < 2:
         return Markup("")
     top, bottom, left = 10.0, 130.0, 36.0
-    x = Axis(min(x_values), max(x_values), left, WIDTH - 6)
+    x = Axis(min(x_values), max(x_values), left, WIDTH - 6, log)
     spread = (max(known) - min(known)) or 1.0
-    y = Axis(max(0.0, min(known) - 0.05 * spread) if min(known) >= 0 else min(known), max(known), bottom, top)
+    least = max(0.0, min(known) - 0.05 * spread) if min(known) >= 0 else min(known)
+    y = Axis(min(known) / 1.5, 1.5 * max(known), bottom, top, log) if log else Axis(least, max(known), bottom, top)
     drawn = [
         tag(
             "polyline",
