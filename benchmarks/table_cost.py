@@ -6,8 +6,8 @@ processor's.
 The tables are made up: half numbers, half categories of a dozen values, all of which share a hidden cause. Rows grow at
 15 columns, columns at 2,000 rows. Each size is a process of its own, with the model's default settings on one thread,
 and trains for as many seconds as --seconds says, or an epoch of forty steps at least, whichever is shorter; the time of
-an epoch is counted up from the steps that were taken. `grown` is the largest resident memory, less what the process has once torch is there
-and the table in memory. --out FILE.svg draws the curves.
+an epoch is counted up from the steps that were taken. `grown` is the largest resident memory, less what the process has
+once torch is there and the table in memory. --out FILE.svg draws the curves.
 """
 
 from __future__ import annotations

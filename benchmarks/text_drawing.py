@@ -62,15 +62,15 @@ if given.reverse:
     raise SystemExit
 judge = LanguageModel(pieces).fit(train, given.rounds)
 with torch.inference_mode(), rng.seeded(1, "drawing"):
-    own = net.latent.prior(given.draws, net.conditions(given.draws)).draw()
-    draft = net.generate(net.latent.hush(own, torch.ones(given.draws, dtype=torch.bool))).draw()
+    condition = net.conditions(given.draws)
+    draft = net.drafts(condition)
     q = net.infer(draft)
     ways = {
         "drafts": draft,
         "drawn code, by chance": net.generate(q.draw()).draw(),
         "drawn code, best guess": net.generate(q.draw()).draw(temperature=0.0),
         "mean code, best guess": net.generate(q.mean).draw(temperature=0.0),
-        "standard": net.generate(own).draw(),
+        "standard": net.generate(net.prior(given.draws, condition, learned=False).draw()).draw(),
     }
 print(f"BLEU of 300 held-out texts, reconstructed: {bleu(text.reconstruct(held[:300]), held[:300]):.3f}")
 print(f"{'held-out':24}{judge.perplexity(held[: given.draws]):8.1f}")

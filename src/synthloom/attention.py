@@ -68,8 +68,10 @@ class Mixture:
         return Mixture(self.mu[index], None if self.var is None else self.var[index], self.log_weight[index])
 
     def beside(self, place_NQ: Tensor) -> Mixture:
-        """With more coordinates, which are known: the same for every item, and without variance."""
+        """With more coordinates, if there are any, which are known: the same for every item, and without variance."""
         B, _, P = self.mu.shape
+        if place_NQ.shape[1] == 0:
+            return self
         place_BNQ = place_NQ.to(self.mu).expand(B, -1, -1)
         var_BNC = None if self.var is None else self.var.expand(-1, -1, P)
         return Mixture(

@@ -146,10 +146,15 @@ class TextVAE(VAE):
         if not (learned and self.writes_prior):
             return super().prior(n, condition_BC, learned=learned)
         condition_BC = self.conditions(n) if condition_BC is None else condition_BC
+        return self.infer(self.drafts(condition_BC, temperature, style))
+
+    def drafts(self, condition_BC: Tensor, temperature: float = 1.0, style: Style | None = None) -> TextBatch:
+        """What the decoder writes under these conditions when the code says nothing."""
+        n = len(condition_BC)
         own = super().prior(n, condition_BC, learned=False).draw()
         silent = self.latent.hush(own, torch.ones(n, dtype=torch.bool, device=condition_BC.device))
         begun = TextBatch.begun(self.labels_in(condition_BC))
-        return self.infer(self.generate(silent).draw(begun, temperature, style))
+        return self.generate(silent).draw(begun, temperature, style)
 
     def observe(self, batch: TextBatch) -> None:
         """Learn how many texts have which label and length."""

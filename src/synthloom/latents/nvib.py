@@ -461,7 +461,7 @@ class NvibLatent(Latent):
             self._prior(),
             self.kappa,
             self.exact,
-            self._places(x_BnD.shape[1] + 1),
+            self.place_NQ[: x_BnD.shape[1] + 1],
         )
         return NvibPosterior((process,))
 
@@ -542,7 +542,7 @@ class NvibLatent(Latent):
             prior,
             self.kappa,
             self.exact,
-            self._places(self.tokens + 1),
+            self.place_NQ,
         )
         return NvibPosterior((process,))
 
@@ -572,16 +572,12 @@ class NvibLatent(Latent):
         """The code, with a component for each of its item's tokens."""
         code_BNP = code_BF.view(-1, self.tokens + 1, self.size + 1)
         logit_BN = code_BNP[:, :, -1].masked_fill(~self.present(condition_BC), -math.inf)
-        mix = Mixture(code_BNP[:, :, :-1], None, logit_BN.log_softmax(1))
-        return mix.beside(self.place_NQ)
+        return Mixture(code_BNP[:, :, :-1], None, logit_BN.log_softmax(1)).beside(self.place_NQ)
 
     def hush(self, code: Mixture, which_B: Tensor) -> Mixture:
         mu_BNP = code.mu.clone()
         mu_BNP[which_B, :, : self.size] = 0
         return Mixture(mu_BNP, code.var, code.log_weight.masked_fill(which_B[:, None] & code.mask_BN, 0))
-
-    def _places(self, N: int) -> Tensor | None:
-        return self.place_NQ[:N] if self.place_NQ.shape[1] else None
 
     def _prior(self) -> PriorProcess:
         return PriorProcess(self.prior_mu_P, self.prior_var_C, self.prior_log_alpha.exp(), self.delta)
