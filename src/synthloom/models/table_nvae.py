@@ -19,9 +19,10 @@ from synthloom.vae import VAE
 
 __all__ = ["TableNVAE"]
 
-_CALIBRATION_ROWS = 4096, 32_768
-"""Rows that are drawn to set the columns straight: as many as there are, or so few or many; of the most a share of one
-half is known to a third of a percent."""
+_CALIBRATION_ROWS = 2048
+_CALIBRATION_CELLS = 1 << 19
+"""Rows that are drawn to set the columns straight: as many as there are, but not fewer than this, which tells a share
+of one half to a percent, nor more cells than this, or the former: what is remembered of each takes two kilobytes."""
 
 
 class TableNVAE(TableModel):
@@ -103,8 +104,8 @@ class TableNVAE(TableModel):
                 module.start_at(batch)
 
     def finish(self, net: VAE, batch: TableBatch) -> None:
-        least, most = _CALIBRATION_ROWS
-        like = net.generate(net.prior(min(max(least, len(batch)), most)).draw())
+        most = max(_CALIBRATION_ROWS, _CALIBRATION_CELLS // batch.choice_BC.shape[1])
+        like = net.generate(net.prior(min(max(_CALIBRATION_ROWS, len(batch)), most)).draw())
         assert isinstance(like, CellLikelihood)
         like.calibrate(batch)
 
