@@ -432,7 +432,7 @@ class Synthesizer(ABC, Generic[Items]):
 
     def _in_batches(self, batch: Any) -> list[Any]:
         every = torch.arange(len(batch))
-        return [batch.take(index).to(self.device) for index in torch.split(every, self.BATCH) if len(index)]
+        return [batch.take(index).to(self.device) for index in torch.split(every, self._at_once) if len(index)]
 
     def _shards(self, n: Any, make: Callable[[int, int], Items]) -> Shards[Items]:
         """The shards of a sample of n: `make` is told the number of a shard, and how many items it has."""
@@ -441,6 +441,11 @@ class Synthesizer(ABC, Generic[Items]):
                 f"the number of {SOURCES[self.kind].things} must be a whole number of 0 or more, however: n={n!r}"
             )
         return Shards(int(n), self.SHARD, make)
+
+    @property
+    def _at_once(self) -> int:
+        """Items that go through the network at once."""
+        return self.BATCH
 
     def _learned(self, prior: str | None) -> bool:
         """Whether to draw from the learned prior, if there is one, or from the latent's own."""

@@ -30,6 +30,9 @@ __all__ = ["TableSynthesizer"]
 _GUESSES = 25
 """Draws of which a best guess is made."""
 
+_CELLS_AT_ONCE = 1 << 19
+"""Cells that go through the network at once, at most, if that is a row or more."""
+
 TRIES = 200
 """How many rows are drawn for each that is wanted, at most, before it is said that what is demanded cannot be had."""
 
@@ -275,14 +278,14 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
         """Rows within the limits of what is demanded, without a look back."""
         net = self._assert_fitted()
         if given is None and not demands.first:
-            codes = (net.prior(len(c), learned=learned).draw() for c in torch.split(torch.arange(rows), self.BATCH))
+            codes = (net.prior(len(c), learned=learned).draw() for c in torch.split(torch.arange(rows), self._at_once))
             likes = (cast("RowLikelihood", net.generate(code)) for code in codes)
             parts = [like.draw(limits=demands if demands else None) for like in likes]
             return TableBatch.cat(parts).to(torch.device("cpu"))
         if given is None:
             given = TableBatch.unknown(rows, len(self._spec().blocks))
         drawn, self.given_share_ = draw_given(
-            net, given.to(self.device), demands, demands.first, learned=learned, at_once=self.BATCH, each=each
+            net, given.to(self.device), demands, demands.first, learned=learned, at_once=self._at_once, each=each
         )
         return drawn.to(torch.device("cpu"))
 
@@ -297,6 +300,11 @@ class TableSynthesizer(Synthesizer[pd.DataFrame]):
         return demands.finish(frame)
 
     # -- what the base asks for -------------------------------------------------------------------------------------
+
+    @property
+    def _at_once(self) -> int:
+        """Fewer rows of a wide table: what a model remembers of each cell as it writes takes two kilobytes."""
+        return min(self.BATCH, max(1, _CELLS_AT_ONCE // max(1, len(self._spec().blocks))))
 
     def _items(self, data: Any) -> pd.DataFrame:
         if isinstance(data, pd.Series):
