@@ -22,7 +22,7 @@ from synthloom.sources.images import IMAGES, Images, images_of, read_images, tak
 from synthloom.sources.pictures import Frame
 from synthloom.sources.sampling import HELD, RowSample, evenly
 from synthloom.sources.tables import FORMATS, Format, chunks, read_table, take_rows, write_table
-from synthloom.sources.texts import Texts, read_texts, take_texts, texts_of, write_texts
+from synthloom.sources.texts import TextFile, Texts, corpus_of, read_texts, take_texts, texts_of, write_texts
 
 __all__ = [
     "FORMATS",
@@ -33,8 +33,10 @@ __all__ = [
     "Images",
     "RowSample",
     "Source",
+    "TextFile",
     "Texts",
     "chunks",
+    "corpus_of",
     "evenly",
     "images_of",
     "kind_of",
