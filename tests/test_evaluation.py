@@ -126,6 +126,6 @@ def test_misuse_is_named(trio, scores):
     with pytest.raises(UsageError, match="kind"):
         evaluate(*trio, kind="tables")
     with pytest.raises(UsageError, match="synthetic table must be a DataFrame"):
-        evaluate(trio[0], "synthetic.csv")
+        evaluate(trio[0], [1, 2])
     with pytest.raises(UsageError, match="detection"):
         scores["detektion"]

@@ -100,9 +100,10 @@ def evaluate(
 ) -> Scores:
     """Judge synthetic items by the real ones that they were made from, and by real ones held out from the making.
 
-    A data frame is a table, a list of str are texts, unless `kind` says otherwise. Without a holdout there are no
-    references, nor the scores that need one. The same data and seed give the same scores. `progress` shows on standard
-    error what is being judged; by default, where that is a terminal.
+    A data frame is a table, a list of str are texts, unless `kind` says otherwise; a path is of the kind of its files,
+    and a table in a file or a folder of parts may be larger than memory. Without a holdout there are no references, nor
+    the scores that need one. The same data and seed give the same scores. `progress` shows on standard error what is
+    being judged; by default, where that is a terminal.
 
     Of tables: `columns` says what columns are, where their dtypes do not: {"categorical": [...], "numerical": [...],
     "ignore": [...]}; `target` is what `utility` predicts. Of texts: `reconstruction` is what a model made of the

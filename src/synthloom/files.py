@@ -1,16 +1,22 @@
-"""Writing files so that a reader only ever sees a whole one: the old or the new, never half of either."""
+"""Writing files so that a reader only ever sees a whole one, the old or the new, never half of either; and files that
+nobody sees, in place of memory."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Any
 
 from synthloom.errors import FileError
 
-__all__ = ["atomic", "sweep"]
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["atomic", "mapped", "sweep"]
 
 
 @contextmanager
@@ -70,3 +76,29 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def mapped(parts: Iterable[np.ndarray], dtype: Any) -> np.ndarray:
+    """Arrays of this type, one after the other, in a file without a name that is mapped into memory: what nobody looks
+    at need not be there. The file goes with the last who holds the array.
+
+    >>> import numpy as np
+    >>> mapped((np.full(n, n, np.int32) for n in (1, 2)), np.int32).tolist()
+    [1, 2, 2]
+    """
+    import numpy as np
+
+    with TemporaryFile(prefix="synthloom-") as file:
+        try:
+            for part in parts:
+                file.write(part.data)  # unlike `tofile`, says so when the disk is full
+            file.flush()
+        except OSError as error:
+            if isinstance(error, FileError):
+                raise
+            raise FileError(
+                f"cannot write to the folder for temporary files: {error}; set TMPDIR to another"
+            ) from error
+        if not file.tell():  # of nothing there is no map
+            return np.zeros(0, dtype)
+        return np.memmap(file, dtype, "c")  # "c": what nobody writes to, but torch wants to be able to

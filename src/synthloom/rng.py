@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["NO_CHANCE", "fresh_seed", "generator", "mix", "secret_normal", "secret_uniform", "seeded"]
+__all__ = ["NO_CHANCE", "fresh_seed", "generator", "mix", "scrambled", "secret_normal", "secret_uniform", "seeded"]
 
 
 def fresh_seed() -> int:
@@ -36,6 +36,17 @@ def mix(*parts: int | str) -> int:
 def generator(*parts: int | str) -> np.random.Generator:
     """A numpy generator of its own, seeded by `mix(*parts)`."""
     return np.random.default_rng(mix(*parts))
+
+
+def scrambled(bits_N: np.ndarray, key: np.ndarray | np.uint64 | int) -> np.ndarray:
+    """64 bits that look like chance for each number of 64 bits, no two of which come out alike under one key.
+
+    Fast Splittable Pseudorandom Number Generators (Steele, Lea & Flood, 2014), https://doi.org/10.1145/2660193.2660195
+    """
+    z = (bits_N.astype(np.uint64) + np.asarray(key, np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(z ^ (z >> np.uint64(31)))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from synthloom.cli.options import Force, judged_by, may_write, read_trio
+from synthloom.cli.options import Force, judged_by, judged_kind, may_write
 
 
 def run(
@@ -31,9 +31,9 @@ def run(
     path = may_write(json, force) if json is not None else None
     from synthloom.evaluation import evaluate
 
-    kind, trio = read_trio(real, synthetic, holdout, kind)
+    kind = judged_kind(real, kind)
     asked = judged_by(kind, target=target, reconstruction=reconstruction, canaries=canary)
-    scores = evaluate(*trio, kind=kind, seed=seed, **asked)
+    scores = evaluate(real, synthetic, holdout, kind=kind, seed=seed, **asked)
     print(scores)
     if path is not None:
         scores.to_json(path)

@@ -24,12 +24,12 @@ __all__ = [
     "Out",
     "Seed",
     "judged_by",
+    "judged_kind",
     "load_model",
     "may_write",
     "only_known",
     "pairs",
     "read_item",
-    "read_trio",
     "read_value",
     "say",
 ]
@@ -128,14 +128,14 @@ def read_item(source: Source, place: str) -> Any:
     return source.take(items, [int(number)])
 
 
-def read_trio(real: str, synthetic: str, holdout: str | None, kind: str | None) -> tuple[str, list[Any]]:
-    """The kind of data that is to be judged, and the data: real, synthetic, and held-out ones or None."""
+def judged_kind(real: str, kind: str | None) -> str:
+    """The kind of data that is to be judged: the one that was said, or what the real data look like."""
     from synthloom.sources import SOURCES, kind_of
 
     kind = kind_of(real) if kind is None else kind
     if kind not in SOURCES:
         raise UsageError(f"--kind must be one of {', '.join(SOURCES)}, however: {kind!r}")
-    return kind, [None if path is None else SOURCES[kind].read(path) for path in (real, synthetic, holdout)]
+    return kind
 
 
 def judged_by(kind: str, **asked: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from synthloom.cli.options import Force, judged_by, may_write, read_trio
+from synthloom.cli.options import Force, judged_by, judged_kind, may_write
 
 
 def run(
@@ -40,9 +40,9 @@ def run(
 
     path = may_write(out, force)
     form_of(path)  # before the work, not after it
-    kind, (first, second, held) = read_trio(real, synthetic, holdout, kind)
+    kind = judged_kind(real, kind)
     fitted = load(model) if model is not None else None
     asked = judged_by(kind, target=target, reconstruction=reconstruction, canaries=canary)
-    facts = report(first, second, path, held, kind=kind, seed=seed, model=fitted, shareable=not full, **asked)
+    facts = report(real, synthetic, path, holdout, kind=kind, seed=seed, model=fitted, shareable=not full, **asked)
     for sentence in facts["verdict"]["sentences"]:
         print(f"{sentence['aspect']}: {sentence['text']}")

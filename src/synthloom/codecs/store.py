@@ -55,8 +55,12 @@ class StoredRows:
         return replace(self, row_B=self.row_B[index])
 
     def to(self, device: torch.device) -> TableBatch:
-        # mapped anew each time, so that pages that were read do not stay in memory for ever
-        record_B = np.memmap(self.file, self.layout, "r")[self.row_B.numpy()]
+        # read, not mapped: what lies around a row would come into memory with it, and soon be the whole file
+        records = bytearray()
+        for row in self.row_B.tolist():
+            self.file.seek(self.layout.itemsize * row)
+            records += self.file.read(self.layout.itemsize)
+        record_B = np.frombuffer(records, self.layout)
         choice_BC = torch.from_numpy(record_B["choice"].astype(np.int64))
         value_BC, known_BC = (torch.from_numpy(np.ascontiguousarray(record_B[name])) for name in ("value", "known"))
         return TableBatch(choice_BC, value_BC, known_BC).to(device)

@@ -8,9 +8,11 @@ has no piece that was made for it. Texts that are equal are learnt once, and fin
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain, islice
 from typing import Any, Self
 
 import numpy as np
@@ -19,6 +21,7 @@ import torch
 from synthloom.codecs.passages import sentences, windows
 from synthloom.codecs.pieces import Pieces, Spelled
 from synthloom.errors import DataError
+from synthloom.files import mapped
 from synthloom.spec import BLANK, END, TextBatch, TextSpec
 
 __all__ = ["Options", "TextCodec"]
@@ -28,6 +31,9 @@ _SPECIAL = 2
 
 _FEWEST_TEXTS = 10
 _FEWEST_PER_LABEL = 5
+
+_AT_ONCE = 1_000
+"""Texts that are worked on at once."""
 
 _BITS = 64
 """Bits of the table of fingerprints per text: so one text in 64 that is no copy is taken for one, and who has a text
@@ -63,40 +69,58 @@ class TextCodec:
 
     # -- learning -------------------------------------------------------------------------------------------------
 
-    def learn(self, texts: Sequence[str], labels: Sequence[Hashable] | None = None) -> TextBatch:
-        """Learn the vocabulary, the words that may be given out and the labels; return the texts for training."""
-        _assert_usable(texts)
-        full = [row for row, text in enumerate(texts) if text.strip()]
-        seen: dict[str, int] = {}
-        first = [seen.setdefault(_key(texts[row]), row) for row in full]  # the first of those that are equal
-        rows = sorted(seen.values()) if self.options.protect else full
-        if len(rows) < (_FEWEST_TEXTS if self.options.protect else 1):
-            raise DataError(
-                f"there must be {_FEWEST_TEXTS} different texts to learn from under protection, and one without it, "
-                f"however: there are {len(rows)}; add texts, or set protect=False"
-            )
-        self.counts_ = {"texts": len(texts), "blank": len(texts) - len(full), "equal to others": len(full) - len(seen)}
-        units = [
-            (row, unit)
-            for row in rows
-            for unit in (sentences(texts[row]) if self.options.sentences else [texts[row].strip()])
-        ]
+    def learn(self, texts: Iterable[str], labels: Sequence[Hashable] | None = None) -> TextBatch:
+        """Learn the vocabulary, the words that may be given out and the labels; return the texts for training.
+
+        The texts are gone through four times, and never held; nor are their pieces, which lie in a file. What takes
+        memory are the words, and 50 bytes or so for each text.
+        """
+        learnt_R, alone_R = self._choose(texts)
         pieces = Pieces.of(self.options.vocabulary)
-        known = self._known_words(pieces, units)
+        known = self._known_words(pieces, self._units(texts, learnt_R))
         self.pieces_ = pieces.learn(
-            ("".join(word for word in pieces.words(unit) if _key(word) in known) for _, unit in units),
+            (
+                "".join(word for word in pieces.words(unit) if _key(word) in known)
+                for _, unit in self._units(texts, learnt_R)
+            ),
             self.options.pieces,
         )
-        batch, owners = self._spell(units, known)
+        batch, owner_B = self._spell(self._units(texts, learnt_R), known)
         if labels is not None:
-            self._keep_labels([labels[row] for row in rows])
-            batch = replace(batch, label_B=torch.tensor(self._numbers([labels[row] for row in owners])))
+            self._keep_labels([labels[row] for row in np.flatnonzero(learnt_R).tolist()])
+            batch = replace(batch, label_B=torch.tensor(self._numbers([labels[row] for row in owner_B.tolist()])))
         if self.options.protect:
-            often = Counter(first)
-            self._keep_prints(batch, [row if often[row] == 1 else -1 for row in owners])
+            self._keep_prints(batch, np.where(alone_R[owner_B], owner_B, -1))
         return batch
 
-    def _known_words(self, pieces: Pieces, units: list[tuple[int, str]]) -> set[str]:
+    def _choose(self, texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Which of the texts are learnt, the first of those that are equal; and which of them equal no other."""
+        print_R = np.fromiter((self._print(text) if text.strip() else 0 for text in _usable(texts)), np.uint64)
+        full = np.flatnonzero(print_R)
+        _, first, times = np.unique(print_R[full], return_index=True, return_counts=True)
+        learnt_R, alone_R = np.zeros(len(print_R), bool), np.zeros(len(print_R), bool)
+        learnt_R[full[first] if self.options.protect else full] = True
+        alone_R[full[first[times == 1]]] = True
+        if learnt_R.sum() < (_FEWEST_TEXTS if self.options.protect else 1):
+            raise DataError(
+                f"there must be {_FEWEST_TEXTS} different texts to learn from under protection, and one without it, "
+                f"however: there are {learnt_R.sum()}; add texts, or set protect=False"
+            )
+        self.counts_ = {
+            "texts": len(print_R),
+            "blank": len(print_R) - len(full),
+            "equal to others": len(full) - len(first),
+        }
+        return learnt_R, alone_R
+
+    def _units(self, texts: Iterable[str], learnt_R: np.ndarray) -> Iterator[tuple[int, str]]:
+        """What is a text to the model, and the number of the text that it comes from."""
+        for row, text in enumerate(texts):
+            if learnt_R[row]:
+                for unit in sentences(text) if self.options.sentences else [text.strip()]:
+                    yield row, unit
+
+    def _known_words(self, pieces: Pieces, units: Iterable[tuple[int, str]]) -> set[str]:
         """The words that more than one text holds; without protection every word."""
         holder: dict[str, int] = {}  # word -> the row that holds it, or -1 where several do
         for row, unit in units:
@@ -107,30 +131,41 @@ class TextCodec:
         self.counts_ |= {"words": len(holder), "words of one text": sum(row != -1 for row in holder.values())}
         return {key for key, row in holder.items() if row == -1 or not key or not self.options.protect}
 
-    def _spell(self, units: list[tuple[int, str]], known: set[str]) -> tuple[TextBatch, list[int]]:
+    def _spell(self, units: Iterable[tuple[int, str]], known: set[str]) -> tuple[TextBatch, np.ndarray]:
         """The texts for training, and the rows they come from."""
-        texts: list[list[int]] = []
-        owners: list[int] = []
+        lengths, owners, spaced = array("q"), array("q"), 0
         words: dict[str, tuple[int, ...]] = {}
-        for (row, _), spelled in zip(units, self.pieces_.spell([unit for _, unit in units]), strict=True):
-            blanked: Spelled = []
-            for word, numbers in spelled:
-                is_known = _key(word) in known
-                shifted = words.setdefault(word, tuple(n + _SPECIAL for n in numbers)) if is_known else (BLANK,)
-                blanked.append((word, shifted))
-            for window in windows(blanked, self.options.longest - 1):
-                if len(window) >= self.options.shortest:
-                    texts.append([*window, END])
-                    owners.append(row)
-        if not texts:
+
+        def spelled() -> Iterator[np.ndarray]:
+            nonlocal spaced
+            left = iter(units)
+            while some := list(islice(left, _AT_ONCE)):
+                texts: list[list[int]] = []
+                for (row, unit), of_unit in zip(some, self.pieces_.spell([unit for _, unit in some]), strict=True):
+                    spaced += len(unit.split())
+                    blanked: Spelled = []
+                    for word, numbers in of_unit:
+                        is_known = _key(word) in known
+                        shifted = words.setdefault(word, tuple(n + _SPECIAL for n in numbers)) if is_known else (BLANK,)
+                        blanked.append((word, shifted))
+                    for window in windows(blanked, self.options.longest - 1):
+                        if len(window) >= self.options.shortest:
+                            texts.append([*window, END])
+                            owners.append(row)
+                lengths.extend(map(len, texts))
+                yield np.fromiter(chain.from_iterable(texts), np.int32)
+
+        strip_T = torch.from_numpy(np.asarray(mapped(spelled(), np.int32)))
+        if not lengths:
             raise DataError(f"some text must have {self.options.shortest} pieces, however: none has; lower shortest")
-        self.counts_["learnt"] = len(texts)
-        pieces, spaced = sum(map(len, texts)) - len(texts), sum(len(unit.split()) for _, unit in units)
-        self.pieces_per_word = pieces / max(1, spaced)
+        self.counts_["learnt"] = len(lengths)
+        length_B = torch.tensor(lengths, dtype=torch.int64)
+        self.pieces_per_word = (len(strip_T) - len(lengths)) / max(1, spaced)
         ranked = sorted(words)
         self.word_pieces_ = np.array([piece for word in ranked for piece in words[word]], np.int32)
         self.word_lengths_ = np.array([len(words[word]) for word in ranked], np.int32)
-        return TextBatch.of(texts), owners
+        batch = TextBatch(strip_T, length_B.cumsum(0) - length_B, length_B, torch.full_like(length_B, -1))
+        return batch, np.array(owners)
 
     # -- what is kept ---------------------------------------------------------------------------------------------
 
@@ -154,30 +189,37 @@ class TextCodec:
         self.labels_ = sorted(kept, key=lambda label: (-counts[label], str(label)))
         self.counts_["labels of too few texts"] = len(counts) - len(kept)
 
-    def _keep_prints(self, batch: TextBatch, rows: Sequence[int]) -> None:
+    def _keep_prints(self, batch: TextBatch, row_B: np.ndarray) -> None:
         """Note the texts of single rows (-1: of several) that could come out as they are, having no BLANK."""
-        holder: dict[str, int] = {}
-        for row, text, blanks in zip(rows, self.decode(batch), (batch.token_BN == BLANK).any(1).tolist(), strict=True):
-            if not blanks and holder.setdefault(_key(text), row) != row:
-                holder[_key(text)] = -1
-        once = [text for text, row in holder.items() if row != -1]
+        prints, rows = array("Q"), array("q")
+        for some in torch.split(torch.arange(len(batch)), _AT_ONCE):
+            part = batch.take(some).to(torch.device("cpu"))
+            whole = ~(part.token_BN == BLANK).any(1).numpy()
+            prints.extend(self._print(text) for text, there in zip(self.decode(part), whole, strict=True) if there)
+            rows.extend(row_B[some.numpy()][whole].tolist())
+        print_N, row_N = np.array(prints), np.array(rows)
+        order = np.lexsort((row_N, print_N))
+        print_N, row_N = print_N[order], row_N[order]
+        begins = np.flatnonzero(np.diff(print_N, prepend=~print_N[:1]))
+        once = print_N[
+            begins[(np.minimum.reduceat(row_N, begins) == np.maximum.reduceat(row_N, begins)) & (row_N[begins] >= 0)]
+        ]
         self.prints_ = np.zeros(len(once) * _BITS // 8, np.uint8)
-        for text in once:
-            byte, bit = self._print(text)
-            self.prints_[byte] |= bit
+        if len(once):
+            place = once % np.uint64(8 * len(self.prints_))
+            np.bitwise_or.at(self.prints_, place // np.uint64(8), (1 << (place % np.uint64(8))).astype(np.uint8))
 
-    def _print(self, text: str) -> tuple[int, int]:
-        """Where the fingerprint of a text is noted."""
+    def _print(self, text: str) -> int:
+        """The fingerprint of a text: 64 bits, never all 0."""
         digest = hashlib.blake2b(_key(text).encode(), digest_size=8, salt=self.seed.to_bytes(8, "big")).digest()
-        place = int.from_bytes(digest, "big") % (8 * len(self.prints_))
-        return place // 8, 1 << place % 8
+        return int.from_bytes(digest, "big") or 1
 
     def is_copy(self, text: str) -> bool:
         """Whether the text is one that a single row holds; one text in 64 that is not seems so."""
         if not len(self.prints_):
             return False
-        byte, bit = self._print(text)
-        return bool(self.prints_[byte] & bit)
+        place = self._print(text) % (8 * len(self.prints_))
+        return bool(self.prints_[place // 8] & 1 << place % 8)
 
     # -- use ------------------------------------------------------------------------------------------------------
 
@@ -190,8 +232,8 @@ class TextCodec:
 
         A label that is not known, or None, leaves the label open.
         """
-        _assert_usable(texts)
-        spelled = [[*(n + _SPECIAL for n in numbers), END] for numbers in self.pieces_.encode(texts)]
+        numbers = self.pieces_.encode(list(_usable(texts)))
+        spelled = [[*(n + _SPECIAL for n in of_text), END] for of_text in numbers]
         cut = [text[: self.options.longest] for text in spelled]
         return TextBatch.of(cut, None if labels is None else self._numbers(labels))
 
@@ -243,7 +285,8 @@ def _key(word: str) -> str:
     return " ".join(word.casefold().split())
 
 
-def _assert_usable(texts: Sequence[str]) -> None:
+def _usable(texts: Iterable[str]) -> Iterator[str]:
+    """The texts, each of which must be one."""
     for number, text in enumerate(texts):
         if not isinstance(text, str):
             raise DataError(f"every text must be a str, however: number {number} is a {type(text).__name__}")
@@ -254,3 +297,4 @@ def _assert_usable(texts: Sequence[str]) -> None:
                 f"every text must be valid Unicode, however: number {number} has half a character at {error.start}; "
                 f'mend it with text.encode("utf-8", "replace").decode()'
             ) from error
+        yield text

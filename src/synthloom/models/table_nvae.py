@@ -104,6 +104,7 @@ class TableNVAE(TableModel):
                 module.start_at(batch)
 
     def finish(self, net: VAE, batch: TableBatch) -> None:
+        batch = batch.to(next(net.parameters()).device)
         most = max(_CALIBRATION_ROWS, _CALIBRATION_CELLS // batch.choice_BC.shape[1])
         like = net.generate(net.prior(min(max(_CALIBRATION_ROWS, len(batch)), most)).draw())
         assert isinstance(like, CellLikelihood)

@@ -72,6 +72,7 @@ class TVAE(TableModel):
         return replace(super().settings(seed, items), weight_decay=self.l2scale)
 
     def finish(self, net: VAE, batch: TableBatch) -> None:
+        batch = batch.to(next(net.parameters()).device)
         for _ in range(5):
             like = net.generate(net.prior(8192).draw())
             assert isinstance(like, TableLikelihood)

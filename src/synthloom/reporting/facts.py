@@ -41,9 +41,9 @@ class Fitted(Protocol):
 
 
 def gather(
-    real: pd.DataFrame,
-    synthetic: pd.DataFrame,
-    holdout: pd.DataFrame | None = None,
+    real: Any,
+    synthetic: Any,
+    holdout: Any = None,
     *,
     target: Hashable | None = None,
     columns: Roles | None = None,
@@ -75,7 +75,7 @@ def gather(
         "baseline": BASELINES["table"],
         "shareable": shareable,
         "seed": seed,
-        "rows": {where: len(frame) for where, frame in data.items()},
+        "rows": {where: table.rows for where, table in zip(data, tables, strict=True)},
         "verdict": verdict(scores),
         "alarms": alarms(scores),
         "scores": [asdict(score) for score in scores],

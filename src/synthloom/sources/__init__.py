@@ -20,20 +20,23 @@ import numpy as np
 
 from synthloom.sources.images import IMAGES, Images, images_of, read_images, take_images, write_images
 from synthloom.sources.pictures import Frame
-from synthloom.sources.sampling import RowSample, evenly
+from synthloom.sources.sampling import HELD, RowSample, evenly
 from synthloom.sources.tables import FORMATS, Format, chunks, read_table, take_rows, write_table
-from synthloom.sources.texts import Texts, read_texts, take_texts, texts_of, write_texts
+from synthloom.sources.texts import TextFile, Texts, corpus_of, read_texts, take_texts, texts_of, write_texts
 
 __all__ = [
     "FORMATS",
+    "HELD",
     "SOURCES",
     "Format",
     "Frame",
     "Images",
     "RowSample",
     "Source",
+    "TextFile",
     "Texts",
     "chunks",
+    "corpus_of",
     "evenly",
     "images_of",
     "kind_of",
@@ -93,11 +96,14 @@ def kind_of(path: Path | str) -> str:
 
 
 def looks_like(data: Any) -> str:
-    """The kind of data that something in memory looks like: strings are texts, arrays images, all else is a table.
+    """The kind of data that something looks like: strings are texts, arrays images, all else in memory is a table; and
+    a path is of the kind that its files are.
 
-    >>> looks_like(["so it goes"])
-    'text'
+    >>> looks_like(["so it goes"]), looks_like("people.csv")
+    ('text', 'table')
     """
+    if isinstance(data, str | Path):
+        return kind_of(data)
     if isinstance(data, Texts) or (isinstance(data, list) and all(isinstance(item, str) for item in data[:100])):
         return "text"
     return "image" if isinstance(data, np.ndarray | Images) else "table"

@@ -22,7 +22,7 @@ from PIL import Image
 
 from synthloom import devices
 from synthloom.errors import DataError, FileError, UsageError
-from synthloom.files import atomic
+from synthloom.files import atomic, mapped
 from synthloom.sources.folders import write_folder
 from synthloom.sources.idx import read_idx
 from synthloom.sources.pictures import PICTURES, Frame, framed, header, read_picture
@@ -211,7 +211,7 @@ def read_images(path: Path | str, *, labels: str | None = None, frame: Frame | N
 
 
 def _read_folder(folder: Path, frame: Frame) -> Images:
-    """Two passes: what the pictures are, and then each straight to where it belongs, so that only one is ever open."""
+    """Two passes: what the pictures are, and then each to a file that is mapped, so that only one is ever in memory."""
     paths = _pictures(folder)
     headers = [header(path) for path in paths]
     size = frame.size or headers[0].size
@@ -219,17 +219,9 @@ def _read_folder(folder: Path, frame: Frame) -> Images:
     if odd is not None:
         raise _mixed(str(paths[0]), size, str(paths[odd]), headers[odd].size)
     frame = Frame(size, frame.channels or max(one.channels for one in headers), frame.how)
-    shape = (len(paths), *size, frame.channels or 1)
-    if math.prod(shape) > 0.8 * devices.free_memory():
-        raise FileError(
-            f"the images must fit into memory, however: {folder} needs {math.prod(shape) / 2**30:.1f} GiB; "
-            f"ask for a smaller size"
-        )
-    level_NHWC = np.empty(shape, np.uint8)
-    for n, path in enumerate(paths):
-        level_NHWC[n] = read_picture(path, frame)
+    levels = mapped((np.ascontiguousarray(read_picture(path, frame)) for path in paths), np.uint8)
     labels = None if paths[0].parent == folder else [path.parent.name for path in paths]
-    return Images.of(level_NHWC, labels)
+    return Images.of(levels.reshape(len(paths), *size, frame.channels or 1), labels)
 
 
 def _pictures(folder: Path) -> list[Path]:

@@ -9,7 +9,10 @@ import pandas as pd
 
 from synthloom import rng
 
-__all__ = ["RowSample", "evenly"]
+__all__ = ["HELD", "RowSample", "evenly"]
+
+HELD = 1 << 19
+"""Rows of a table that are held in memory; of a larger one, so many stand for all where not all are counted."""
 
 
 class RowSample:
@@ -39,7 +42,7 @@ class RowSample:
 
     def add(self, frame: pd.DataFrame) -> None:
         """Take the next rows into account."""
-        key = _scrambled(np.arange(self.rows, self.rows + len(frame)), self._key)
+        key = rng.scrambled(np.arange(self.rows, self.rows + len(frame)), self._key)
         self.rows += len(frame)
         stays = key <= self._limit
         self._frames.append(frame if stays.all() else frame[stays])
@@ -77,14 +80,3 @@ def evenly(frames: Iterable[pd.DataFrame], rows: int) -> Iterator[pd.DataFrame]:
             held = [whole[cut:]]
     if held and len(whole := pd.concat(held, ignore_index=True)):
         yield whole
-
-
-def _scrambled(number: np.ndarray, key: int) -> np.ndarray:
-    """A key of 64 bits for each number, no two of which are alike.
-
-    Fast Splittable Pseudorandom Number Generators (Steele, Lea & Flood, 2014), https://doi.org/10.1145/2660193.2660195
-    """
-    z = (number.astype(np.uint64) + np.uint64(key)) * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(z ^ (z >> np.uint64(31)))

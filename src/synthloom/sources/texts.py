@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,11 +22,14 @@ from synthloom.errors import DataError, FileError, UsageError
 from synthloom.files import atomic
 from synthloom.sources.encodings import encoding_of, opened_text
 from synthloom.sources.folders import write_folder
-from synthloom.sources.tables import FORMATS, opened, read_table, write_table
+from synthloom.sources.tables import FORMATS, chunks, opened, write_table
 
-__all__ = ["Texts", "read_texts", "take_texts", "texts_of", "write_texts"]
+__all__ = ["TextFile", "Texts", "corpus_of", "read_texts", "take_texts", "texts_of", "write_texts"]
 
 _DOCUMENTS = (".txt", ".md")
+_FORMS = {".txt": "lines", ".jsonl": "json", ".md": "document"}
+_AT_ONCE = 1_000
+"""Texts that are read at once."""
 
 
 class Texts(list[str]):
@@ -56,7 +61,7 @@ def texts_of(data: Any, *, column: str | None = None, labels: Sequence[Any] | st
     if isinstance(data, (str, Path)):
         texts = read_texts(data, column=column, labels=named)
     elif isinstance(data, pd.DataFrame):
-        texts = _from_frame("the data frame", data, column, named)
+        (texts,) = _from_frames("the data frame", [data], column, named)
     elif isinstance(data, Iterable):
         texts = data if isinstance(data, Texts) else Texts(data)
     else:
@@ -73,25 +78,78 @@ def take_texts(texts: Texts, index: Sequence[int]) -> Texts:
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
+class TextFile:
+    """The texts behind a path, read anew each time that they are gone through: memory need not hold them.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "lines.txt").write_text("so it goes\\nnever\\n")
+    ...     file = TextFile(Path(folder, "lines.txt"))
+    ...     list(file), list(file), file.labels
+    (['so it goes', 'never'], ['so it goes', 'never'], None)
+    """
+
+    def __init__(self, path: Path, column: str | None = None, labels: str | None = None) -> None:
+        self._path, self._named = path, (column, labels)
+
+    def __iter__(self) -> Iterator[str]:
+        return (text for part in self.parts() for text in part)
+
+    @cached_property
+    def labels(self) -> list[Any] | None:
+        """A label for each text, where there are labels."""
+        found: list[Any] = []
+        for part in self.parts():
+            if part.labels is None:
+                return None
+            found += part.labels
+        return found
+
+    def parts(self) -> Iterator[Texts]:
+        """The texts and their labels, some at a time."""
+        if self._path.is_dir() and (documents := _documents(self._path)):
+            return _read_folder(self._path, documents)
+        if _is_table(self._path):
+            return _from_frames(str(self._path), chunks(self._path), *self._named)
+        return self._read_lines()
+
+    def _read_lines(self) -> Iterator[Texts]:
+        with opened(self._path, _FORMS, ".txt") as (form, parts):
+            for name, file in parts.items():
+                if form == "document":
+                    yield Texts([_document(file)])
+                    continue
+                with opened_text(file, encoding_of(name, file)) as lines:
+                    if form == "json":
+                        yield from _from_frames(name, _json_frames(name, lines), *self._named)
+                        continue
+                    full = (line.rstrip("\r\n") for line in lines if line.strip())
+                    while part := Texts(islice(full, _AT_ONCE)):
+                        yield part
+
+
 def read_texts(path: Path | str, *, column: str | None = None, labels: str | None = None) -> Texts:
     """The texts in a file or folder, or, for "-", in the lines of standard input.
 
     In a table and in JSON, texts are in `column`, or else in "text", or else in the column whose texts are longest, and
     labels are in the column `labels`, or else in "label" if there is one. Blank lines are no texts.
     """
-    path = Path(path)
-    if path.is_dir() and (documents := _documents(path)):
-        return _read_folder(path, documents)
-    if path.name.lower().endswith(tuple(FORMATS)) or path.is_dir():
-        return _from_frame(str(path), read_table(path), column, labels)
-    with opened(path, {".txt": "lines", ".jsonl": "json", ".md": "document"}, ".txt") as (form, parts):
-        ((name, file),) = parts.items()
-        if form == "document":
-            return Texts([_document(file)])
-        with opened_text(file, encoding_of(name, file)) as lines:
-            if form == "lines":
-                return Texts(line.rstrip("\r\n") for line in lines if line.strip())
-            return _from_json(name, lines, column, labels)
+    parts = list(TextFile(Path(path), column, labels).parts())
+    known = [label for part in parts for label in part.labels or []]
+    return Texts((text for part in parts for text in part), known if parts and parts[0].labels is not None else None)
+
+
+def corpus_of(data: Any, *, column: str | None = None, labels: Sequence[Any] | str | None = None) -> Texts | TextFile:
+    """Texts to be learnt from, as `texts_of` takes them; those behind a path stay there."""
+    if isinstance(data, (str, Path)) and str(data) != "-" and (labels is None or isinstance(labels, str)):
+        return TextFile(Path(data), column, labels)
+    return texts_of(data, column=column, labels=labels)
+
+
+def _is_table(path: Path) -> bool:
+    if path.is_dir():
+        return not any(file.suffix.lower() == ".jsonl" for file in path.iterdir())
+    return path.name.lower().endswith(tuple(FORMATS))
 
 
 def _documents(folder: Path) -> list[Path]:
@@ -104,12 +162,13 @@ def _documents(folder: Path) -> list[Path]:
     return []
 
 
-def _read_folder(folder: Path, documents: list[Path]) -> Texts:
-    labels = None if documents[0].parent == folder else [file.parent.name for file in documents]
-    try:
-        return Texts(map(_document, documents), labels)
-    except OSError as error:
-        raise FileError(f"cannot read {folder}: {error.strerror or error}") from error
+def _read_folder(folder: Path, documents: list[Path]) -> Iterator[Texts]:
+    for start in range(0, len(documents), _AT_ONCE):
+        some = documents[start : start + _AT_ONCE]
+        try:
+            yield Texts(map(_document, some), None if some[0].parent == folder else [file.parent.name for file in some])
+        except OSError as error:
+            raise FileError(f"cannot read {folder}: {error.strerror or error}") from error
 
 
 def _document(path: Path) -> str:
@@ -118,8 +177,13 @@ def _document(path: Path) -> str:
     return text.strip()
 
 
-def _from_json(name: str, lines: Iterable[str], column: str | None, labels: str | None) -> Texts:
-    rows = []
+def _json_frames(name: str, lines: Iterable[str]) -> Iterator[pd.DataFrame]:
+    rows = _json_rows(name, lines)
+    while some := list(islice(rows, _AT_ONCE)):
+        yield pd.DataFrame(some, dtype=object)
+
+
+def _json_rows(name: str, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -129,23 +193,27 @@ def _from_json(name: str, lines: Iterable[str], column: str | None, labels: str 
             raise FileError(f"{name}, line {number}: every line must be JSON, however: {error}; mend it") from error
         if not isinstance(row, (str, dict)):
             raise FileError(f'{name}, line {number}: every line must be a text or {{"text": ...}}, however: {row!r}')
-        rows.append({"text": row} if isinstance(row, str) else row)
-    return _from_frame(name, pd.DataFrame(rows, dtype=object), column, labels) if rows else Texts()
+        yield {"text": row} if isinstance(row, str) else row
 
 
-def _from_frame(name: str, frame: pd.DataFrame, column: str | None, labels: str | None) -> Texts:
-    for asked in (column, labels):
-        if asked is not None and asked not in frame:
-            raise DataError(f"{name} must have the column {asked!r}, however: it has {', '.join(map(str, frame))}")
-    column = column if column is not None else _longest(name, frame)
-    text = frame[column]
-    texts = ["" if missing else str(cell) for cell, missing in zip(text, text.isna(), strict=True)]
-    if labels is None:
-        labels = "label" if "label" in frame and column != "label" else None
-    if labels is None:
-        return Texts(texts)
-    label = frame[labels]
-    return Texts(texts, [None if m else cell for cell, m in zip(label.tolist(), label.isna(), strict=True)])
+def _from_frames(name: str, frames: Iterable[pd.DataFrame], column: str | None, labels: str | None) -> Iterator[Texts]:
+    """The texts of a table that comes in frames; the first one says which columns are meant, if nobody does."""
+    for number, frame in enumerate(frames):
+        if number == 0:
+            for asked in (column, labels):
+                if asked is not None and asked not in frame:
+                    raise DataError(
+                        f"{name} must have the column {asked!r}, however: it has {', '.join(map(str, frame))}"
+                    )
+            column = column if column is not None else _longest(name, frame)
+            labels = labels or ("label" if "label" in frame and column != "label" else None)
+        text = frame.get(column, pd.Series(None, frame.index, dtype=object))
+        texts = ["" if missing else str(cell) for cell, missing in zip(text, text.isna(), strict=True)]
+        if labels is None:
+            yield Texts(texts)
+            continue
+        label = frame.get(labels, pd.Series(None, frame.index, dtype=object))
+        yield Texts(texts, [None if m else cell for cell, m in zip(label.tolist(), label.isna(), strict=True)])
 
 
 def _longest(name: str, frame: pd.DataFrame) -> str:

@@ -118,15 +118,15 @@ class Synthesizer(ABC, Generic[Items]):
         count = min(round(self.model.validation * len(batch)), _MOST_HELD) if len(batch) >= 50 else 0
         is_held = torch.zeros(len(batch), dtype=torch.bool)
         is_held[torch.from_numpy(rng.generator(seed, "validation").permutation(len(batch))[:count])] = True
-        held, kept = is_held.nonzero()[:, 0], (~is_held).nonzero()[:, 0]
-        learnt = batch.take(kept) if shown is None else shown
+        items, held = batch.take((~is_held).nonzero()[:, 0]), is_held.nonzero()[:, 0]
+        learnt = items if shown is None else shown
         self._prepare(net, learnt)
         self.net_ = net  # from here on a tracker may have a `glimpse`
         interrupted = None
         try:
             history = training.train(
                 net,
-                batch.take(kept),
+                items,
                 batch.take(held) if count else None,
                 settings,
                 self.model.schedule_for(learnt),
@@ -144,7 +144,7 @@ class Synthesizer(ABC, Generic[Items]):
         shown = batch if shown is None else shown
         self._fit_prior(shown, seed)
         with torch.no_grad(), rng.seeded(seed, "finish"):
-            self.model.finish(net, shown.to(self.device))
+            self.model.finish(net, shown)
         self.info_: dict[str, Any] = {
             "kind": self.kind,
             "model": self.model.name,

@@ -19,13 +19,10 @@ import pandas as pd
 from synthloom import sources
 from synthloom.codecs.store import StoredRows
 from synthloom.codecs.table import Gaps, TableCodec
-from synthloom.sources import RowSample, evenly
+from synthloom.sources import HELD, RowSample, evenly
 from synthloom.spec import TableBatch
 
-__all__ = ["HELD", "LargeTable", "read"]
-
-HELD = 1 << 19
-"""Rows of a table that are held in memory; of a larger one, so many are what is learnt from beside taking steps."""
+__all__ = ["LargeTable", "read"]
 
 _FRAME = 1 << 16
 """Rows that are encoded at once: the noise that spreads whole numbers depends on it."""

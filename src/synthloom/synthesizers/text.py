@@ -19,7 +19,7 @@ from synthloom.latents.nvib import NvibPosterior
 from synthloom.likelihoods.lexicon import Lexicon
 from synthloom.likelihoods.text import Style
 from synthloom.models import TextModel
-from synthloom.sources import SOURCES, Texts, texts_of
+from synthloom.sources import SOURCES, TextFile, Texts, corpus_of, texts_of
 from synthloom.spec import TextBatch, TextSpec
 from synthloom.synthesizers.base import Shards, Synthesizer, number_of
 from synthloom.vae import VAE, TextVAE
@@ -110,7 +110,8 @@ class TextSynthesizer(Synthesizer[Texts]):
         keep: Any = None,
         **training: Any,
     ) -> Self:
-        """Learn from texts: a list or any other iterable of them, a data frame, the path of a file or folder.
+        """Learn from texts: a list or any other iterable of them, a data frame, the path of a file or folder, which may
+        be larger than memory.
 
         `labels` are one for each text, or the name of the column that holds them; `column` names that of the texts.
         `keep` are example texts that shall have their region of the latent to themselves: the codes of other texts are
@@ -118,7 +119,7 @@ class TextSynthesizer(Synthesizer[Texts]):
         for every kind of data.
         """
         self._keep = None if keep is None else self._items(keep)
-        return super().fit(texts_of(data, column=column, labels=labels), **training)
+        return super().fit(corpus_of(data, column=column, labels=labels), **training)
 
     # -- drawing ----------------------------------------------------------------------------------------------------
 
@@ -260,7 +261,7 @@ class TextSynthesizer(Synthesizer[Texts]):
         assert isinstance(net, TextVAE)
         return net
 
-    def _learn_codec(self, data: Texts, seed: int) -> TextBatch:
+    def _learn_codec(self, data: Texts | TextFile, seed: int) -> TextBatch:
         model = self.model
         options = Options(model.vocabulary, model.pieces, model.shortest, model.longest, model.sentences, model.protect)
         self.codec_ = TextCodec(options, rng.mix(seed, "codec"))

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from synthloom.metrics.score import wilson
-from synthloom.metrics.table.copies import _coordinates, _nearest, copy_rate, dcr_share
+from synthloom.metrics.table.copies import _Nearest, copy_rate, dcr_share
 from synthloom.metrics.table.read import read_tables
 
 
@@ -68,7 +68,7 @@ def test_distances_are_those_of_the_definition(people, monkeypatch):
     )
     (train, source), _ = read_tables({"real": real, "synthetic": other})
     monkeypatch.setattr("synthloom.metrics.table.copies._BLOCK", 7 * 60)  # several blocks, the last one short
-    nearest, index = _nearest(_coordinates(source, train), _coordinates(train, train))
+    nearest, index = _Nearest(source, train).among(train)
 
     expected = np.zeros((50, 60))
     for name in real:

@@ -4,11 +4,8 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from synthloom.errors import DataError, UsageError
-from synthloom.metrics.table.data import joint_codes
 from synthloom.metrics.table.read import read_tables
 
 
@@ -176,9 +173,3 @@ def test_a_column_that_is_all_missing_agrees_with_anything():
 def test_what_cannot_be_said_of_columns(columns, error):
     with pytest.raises(error):
         read_tables({"real": REAL}, columns)
-
-
-@given(st.lists(st.tuples(*[st.integers(0, 3)] * 3), min_size=1))
-def test_joint_codes_are_equal_where_and_only_where_rows_are(rows):
-    codes = joint_codes([np.array(column) for column in zip(*rows, strict=True)])
-    assert len(set(zip(codes.tolist(), rows, strict=True))) == len(set(rows)) == len(set(codes.tolist()))

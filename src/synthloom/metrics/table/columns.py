@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthloom.metrics.score import Context, Score
-from synthloom.metrics.table.data import Table, plain
+from synthloom.metrics.table.counts import Cells, counted
+from synthloom.metrics.table.data import Column, Table, plain
 from synthloom.metrics.table.sides import known, mean, sides
 
 __all__ = ["missing_error", "shape_error"]
@@ -54,28 +55,30 @@ def by_column(found: Mapping[str, Mapping[Hashable, float]]) -> list[dict[str, A
 
 
 def _shapes(real: Table, other: Table) -> dict[Hashable, float]:
-    return {
-        name: 100 * (_kolmogorov if name in real.numbers else _total_variation)(real_N, other.columns[name])
-        for name, real_N in real.columns.items()
-    }
+    return {name: 100 * _shape(name, real, other) for name in real.columns}
 
 
-def _kolmogorov(real_N: NDArray[np.float64], other_N: NDArray[np.float64]) -> float:
-    first_N, second_N = (np.sort(np.round(x_N[~np.isnan(x_N)], 14)) for x_N in (real_N, other_N))
-    if not len(first_N) or not len(second_N):
+def _shape(name: Hashable, real: Table, other: Table) -> float:
+    is_number = real.is_number(name)
+
+    def present(table: Table) -> Column:
+        column_N = table.columns[name]
+        return np.round(column_N[~np.isnan(column_N)], 14) if is_number else column_N[column_N > 0]
+
+    cells = Cells(present(real), present(other))
+    real_S, other_S = (counted(table, lambda part: cells.count(present(part))) for table in (real, other))
+    if not real_S.any() or not other_S.any():
         return math.nan
-    both_N = np.concatenate([first_N, second_N])
-    rank_N = first_N.searchsorted(both_N, side="right") / len(first_N)
-    return float(np.abs(rank_N - second_N.searchsorted(both_N, side="right") / len(second_N)).max())
+    return (_kolmogorov if is_number else _total_variation)(real_S, other_S)
 
 
-def _total_variation(real_N: NDArray[np.int64], other_N: NDArray[np.int64]) -> float:
-    size = 1 + max(real_N.max(), other_N.max())
-    first_K, second_K = (np.bincount(code_N, minlength=size)[1:].astype(float) for code_N in (real_N, other_N))
-    if not first_K.sum() or not second_K.sum():
-        return math.nan
-    first_K += 1e-6 * ((first_K == 0) & (second_K > 0))
-    return float(np.abs(first_K / first_K.sum() - second_K / second_K.sum()).sum() / 2)
+def _kolmogorov(real_S: NDArray[np.int64], other_S: NDArray[np.int64]) -> float:
+    return float(np.abs(real_S.cumsum() / real_S.sum() - other_S.cumsum() / other_S.sum()).max())
+
+
+def _total_variation(real_S: NDArray[np.int64], other_S: NDArray[np.int64]) -> float:
+    first_S = real_S + 1e-6 * ((real_S == 0) & (other_S > 0))
+    return float(np.abs(first_S / first_S.sum() - other_S / other_S.sum()).sum() / 2)
 
 
 def missing_error(real: Table, synthetic: Table, holdout: Table | None, context: Context) -> Score:
@@ -87,9 +90,12 @@ def missing_error(real: Table, synthetic: Table, holdout: Table | None, context:
     """
     tables = sides(real, synthetic, holdout, context)
     values = {side: _gap_error(real, table) for side, table in tables.items()}
-    shares = {"real": real} | {side: table for side, table in tables.items() if side != "baseline"}
-    found = {side: {name: float(gap_N.mean()) for name, gap_N in of.missing.items()} for side, of in shares.items()}
-    gaps = [entry for entry in by_column(found) if any(entry[side] for side in shares)]
+    shown = {"real": real} | {side: table for side, table in tables.items() if side != "baseline"}
+    found = {
+        side: dict(zip(real.columns, (_gaps(of).diagonal() / of.rows).tolist(), strict=True))
+        for side, of in shown.items()
+    }
+    gaps = [entry for entry in by_column(found) if any(entry[side] for side in shown)]
     return Score(
         "missing_error",
         values["value"],
@@ -104,15 +110,23 @@ def missing_error(real: Table, synthetic: Table, holdout: Table | None, context:
 
 
 def _gap_error(real: Table, other: Table) -> float:
-    gap_NC, gap_MC = (np.column_stack(list(table.missing.values())).astype(np.float32) for table in (real, other))
-    shift_CC = gap_MC.T @ gap_MC / len(gap_MC) - gap_NC.T @ gap_NC / len(
-        gap_NC
-    )  # of both missing; on the diagonal, of one
+    real_CC, other_CC = _gaps(real), _gaps(other)
+    shift_CC = other_CC / other.rows - real_CC / real.rows  # of both missing; on the diagonal, of one
     shift_C = shift_CC.diagonal()
     only_CC, none_CC = shift_C[:, None] - shift_CC, shift_C[:, None] + shift_C - shift_CC
     error_CC = (np.abs(shift_CC) + np.abs(only_CC) + np.abs(only_CC.T) + np.abs(none_CC)) / 2
     if len(shift_C) == 1:
         return 100 * float(error_CC.item())
-    ever_C = np.any(gap_NC, axis=0) | np.any(gap_MC, axis=0)
+    ever_C = (real_CC + other_CC).diagonal() > 0
     pairs_CC = np.triu(ever_C[:, None] | ever_C, k=1)
     return 100 * float(error_CC[pairs_CC].mean()) if pairs_CC.any() else 0.0
+
+
+def _gaps(table: Table) -> NDArray[np.float64]:
+    """In how many rows two columns are missing together; on the diagonal, one."""
+
+    def together(part: Table) -> NDArray[np.float64]:
+        gap_NC = np.column_stack(list(part.missing.values())).astype(np.float64)
+        return np.asarray(gap_NC.T @ gap_NC)
+
+    return np.asarray(counted(table, together))

@@ -9,13 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from synthloom.devices import usable_cores
 from synthloom.metrics.score import Context, Score, wilson
-from synthloom.metrics.table.data import Table, joint_codes
-from synthloom.rng import generator
+from synthloom.metrics.table.data import Table
+from synthloom.rng import generator, scrambled
 
 __all__ = ["FEWEST_ROWS", "copy_rate", "dcr_share", "too_few"]
 
@@ -54,8 +53,11 @@ def copy_rate(real: Table, synthetic: Table, holdout: Table | None, context: Con
         return Score.unavailable("copy_rate", "lower", why)
 
     def of(table: Table) -> float:
-        row_N = _row_codes(real, table)
-        return float(np.isin(row_N[len(real) :], row_N[: len(real)]).mean())
+        print_S, place_N = np.unique(_prints(table), return_inverse=True)
+        there_S = np.zeros(len(print_S), bool)
+        for part in real.parts():
+            there_S |= np.isin(print_S, _prints(part))
+        return float(there_S[place_N].mean())
 
     rate = of(synthetic)
     reference = None if holdout is None else of(holdout)
@@ -67,9 +69,14 @@ def copy_rate(real: Table, synthetic: Table, holdout: Table | None, context: Con
     return Score("copy_rate", rate, reference, "lower", interval, about)
 
 
-def _row_codes(first: Table, second: Table) -> NDArray[np.int64]:
-    columns = {name: np.concatenate([first.columns[name], second.columns[name]]) for name in first.columns}
-    return joint_codes([1 + pd.factorize(column_N)[0] for column_N in columns.values()])
+def _prints(table: Table) -> NDArray[np.uint64]:
+    """64 bits for each row, equal for equal rows, and for two others about once in 10^19."""
+    print_N = np.zeros(len(table), np.uint64)
+    for name, column_N in table.columns.items():
+        # all that is missing is missing alike, and zero is zero whatever its sign
+        cell_N = np.where(np.isnan(column_N), np.nan, column_N + 0.0) if table.is_number(name) else column_N
+        print_N = scrambled(np.ascontiguousarray(cell_N).view(np.uint64), print_N)
+    return print_N
 
 
 def dcr_share(real: Table, synthetic: Table, holdout: Table | None, context: Context) -> Score:
@@ -116,24 +123,25 @@ class _Nearness:
     """How far synthetic rows lie from training and from held-out rows."""
 
     def __init__(self, real: Table, synthetic: Table, holdout: Table, rng: np.random.Generator) -> None:
-        cells = (len(real) + len(holdout)) * len(real.columns)
+        cells = (real.rows + len(holdout)) * len(real.columns)
         n = min(_MOST_SYNTHETIC, max(FEWEST_ROWS, int(_MOST_CELLS / cells)))
-        real = real.sample(len(real), rng)
-        like_holdout, others = real.take(slice(len(holdout))), real.take(slice(len(holdout), None))
-        tables = synthetic.sample(n, rng), like_holdout, others, holdout
-        source, train, rest, held = (_coordinates(table, real) for table in tables)
-        self.to_train_S, train_S = _nearest(source, train)
-        self.to_held_S, held_S = _nearest(source, held)
+        shuffled = real.sample(len(real), rng)
+        like_holdout, others = shuffled.take(slice(len(holdout))), shuffled.take(slice(len(holdout), None))
+        to_source = _Nearest(synthetic.sample(n, rng), real)
+        self.to_train_S, train_S = to_source.among(like_holdout)
+        self.to_held_S, held_S = to_source.among(holdout.take(slice(None)))  # of a larger one, the rows that are held
         to_all_S = self.to_train_S
-        if len(real) > len(holdout):
-            to_rest_S, rest_S = _nearest(source, rest)
+        if real.rows > len(holdout):
+            # where more rows are than are held, some are looked at twice, which does no harm
+            to_rest_S, rest_S = to_source.among(others if real.rows == len(real) else real)
             train_S = np.where(to_rest_S < to_all_S, rest_S + len(holdout), train_S)
             to_all_S = np.minimum(to_all_S, to_rest_S)
         self.rows = len(self.to_held_S)
-        self.chance = len(real) / (len(real) + len(holdout))
+        self.chance = real.rows / (real.rows + len(holdout))
         tie_S = to_all_S == self.to_held_S
         self.share = float(np.where(tie_S, self.chance, to_all_S < self.to_held_S).mean())
-        shared_M = np.bincount(np.where(to_all_S <= self.to_held_S, train_S, len(real) + held_S))
+        neighbour_S = np.where(to_all_S <= self.to_held_S, train_S, real.rows + len(holdout) + held_S)
+        _, shared_M = np.unique(neighbour_S, return_counts=True)
         self.effective = self.rows**2 / float((shared_M.astype(float) ** 2).sum())
         """To how many independent rows they amount: those that share a nearest neighbour turn out alike, so with c rows
         to a neighbour it is (sum c)^2 / sum c^2."""
@@ -150,16 +158,40 @@ class _Nearness:
         }
 
 
-def _coordinates(table: Table, real: Table) -> list[Coordinate]:
-    """Columns to measure distances with, halved: the sum of a != b over int32 ones and of |a - b| over the others."""
-    columns: list[Coordinate] = [code_N.astype(np.int32) for code_N in table.categories.values()]
-    for name, value_N in table.numbers.items():
-        known_N = real.numbers[name][~np.isnan(real.numbers[name])]
-        low, middle, high = np.quantile(known_N, [0, 0.5, 1]) if len(known_N) else (0.0, 0.0, 0.0)
-        missing_N = np.isnan(value_N)
-        scaled_N = (np.where(missing_N, middle, value_N) - low) / ((high - low) or 1.0)
-        columns += [(scaled_N.clip(-_FAR, _FAR) / 2).astype(np.float32), (missing_N / 2).astype(np.float32)]
-    return columns
+class _Nearest:
+    """Looks for the nearest rows of other tables to those of one, in units of the training table."""
+
+    def __init__(self, source: Table, real: Table) -> None:
+        self._ranges = {name: _range(value_N) for name, value_N in real.numbers.items()}
+        self._source = self._coordinates(source)
+
+    def among(self, table: Table) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Each row's nearest of the table: half the distance to it, and which it is; part by part."""
+        nearest_S = np.full(len(self._source[0]), np.inf, np.float32)
+        index_S, before = np.zeros(len(nearest_S), np.int64), 0
+        for part in table.parts():
+            distance_S, found_S = _nearest(self._source, self._coordinates(part))
+            index_S = np.where(distance_S < nearest_S, before + found_S, index_S)
+            nearest_S = np.minimum(distance_S, nearest_S)
+            before += len(part)
+        return nearest_S, index_S
+
+    def _coordinates(self, table: Table) -> list[Coordinate]:
+        """Columns to measure distances with, halved: the sum of a != b over int32 ones and of |a - b| over others."""
+        columns: list[Coordinate] = [code_N.astype(np.int32) for code_N in table.categories.values()]
+        for name, value_N in table.numbers.items():
+            low, middle, span = self._ranges[name]
+            missing_N = np.isnan(value_N)
+            scaled_N = (np.where(missing_N, middle, value_N) - low) / span
+            columns += [(scaled_N.clip(-_FAR, _FAR) / 2).astype(np.float32), (missing_N / 2).astype(np.float32)]
+        return columns
+
+
+def _range(real_N: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Where the numbers that are there begin, their median, and how far they reach."""
+    known_N = real_N[~np.isnan(real_N)]
+    low, middle, high = np.quantile(known_N, [0, 0.5, 1]) if len(known_N) else (0.0, 0.0, 0.0)
+    return low, middle, (high - low) or 1.0
 
 
 def _nearest(source: list[Coordinate], target: list[Coordinate]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

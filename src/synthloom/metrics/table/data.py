@@ -6,21 +6,17 @@ Legend: N rows, C columns.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["Column", "Facts", "Table", "joint_codes", "plain"]
+__all__ = ["Column", "Facts", "Table", "plain"]
 
 Column: TypeAlias = NDArray[Any]
 """float64: numbers, missing ones NaN; int64: codes of categories, missing ones 0."""
-
-_DENSE = 4
-"""Joint codes are left as they are, with gaps, while at most this many of them are possible for each row."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +39,28 @@ class Table:
     facts: Mapping[Hashable, Facts] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
+        """How many rows are held."""
         return len(next(iter(self.columns.values())))
 
     @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self)
+
+    def parts(self) -> Iterator[Table]:
+        """All rows, a part at a time; those of a table that is held are one part."""
+        yield self
+
+    def is_number(self, name: Hashable) -> bool:
+        return bool(self.columns[name].dtype == np.float64)
+
+    @property
     def numbers(self) -> dict[Hashable, NDArray[np.float64]]:
-        return {name: value_N for name, value_N in self.columns.items() if value_N.dtype == np.float64}
+        return {name: value_N for name, value_N in self.columns.items() if self.is_number(name)}
 
     @property
     def categories(self) -> dict[Hashable, NDArray[np.int64]]:
-        return {name: code_N for name, code_N in self.columns.items() if code_N.dtype == np.int64}
+        return {name: code_N for name, code_N in self.columns.items() if not self.is_number(name)}
 
     @property
     def missing(self) -> dict[Hashable, NDArray[np.bool_]]:
@@ -79,22 +88,6 @@ class Table:
 
     def without(self, name: Hashable) -> Table:
         return Table({other: column_N for other, column_N in self.columns.items() if other != name}, self.facts)
-
-
-def joint_codes(code_CN: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """One code per row, equal where, and only where, all its codes are; codes are not negative.
-
-    >>> code_N = joint_codes([np.array([5, 5, 9]), np.array([1, 1, 1])])
-    >>> bool(code_N[0] == code_N[1] != code_N[2])
-    True
-    """
-    joint_N = code_CN[0]
-    for code_N in code_CN[1:]:
-        size, other = joint_N.max() + 1, code_N.max() + 1
-        joint_N = joint_N * other + code_N
-        if size * other > _DENSE * len(joint_N):  # so that they are few enough to be counted, and never overflow
-            joint_N = pd.factorize(joint_N)[0]
-    return joint_N
 
 
 def plain(name: Hashable) -> Any:

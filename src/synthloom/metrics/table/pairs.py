@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from functools import partial
 from itertools import combinations
+from typing import cast
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from synthloom.metrics.score import Context, Score
-from synthloom.metrics.table.data import Column, Table, joint_codes, plain
+from synthloom.metrics.table.counts import Cells, Coding, counted, joint_counts
+from synthloom.metrics.table.data import Table, plain
 from synthloom.metrics.table.sides import known, mean, sides
 
 __all__ = ["trend_error", "wnmi_error"]
 
 _BINS = 10
+
+_ROUNDING = 1e-12
+"""What is left of a sum of squares when all that is there has been taken from it."""
 
 _LISTED = 100
 """Tables of more columns than this have too many pairs to list each."""
@@ -102,38 +107,70 @@ def _trends(real: Table, other: Table) -> dict[tuple[object, object], float]:
 
 def _correlations(table: Table) -> NDArray[np.float64]:
     """Pearson's r of each pair of numbers; NaN where one is constant among the rows that hold both."""
-    frame = pd.DataFrame(table.numbers)
-    correlation_CC: NDArray[np.float64] = (frame - frame.mean()).corr().to_numpy()  # centred, for precision
-    return correlation_CC[np.triu_indices(len(frame.columns), k=1)]
+    middle_C, span_C = np.array([_middle(value_N) for value_N in table.numbers.values()]).reshape(-1, 2).T
+
+    def sums(part: Table) -> NDArray[np.float64]:
+        value_NC = (np.column_stack(list(part.numbers.values())) - middle_C) / span_C
+        there_NC = (~np.isnan(value_NC)).astype(np.float64)
+        value_NC = np.nan_to_num(value_NC)
+        once_CN, twice_CN = value_NC.T, np.square(value_NC).T
+        return np.stack([there_NC.T @ there_NC, once_CN @ there_NC, twice_CN @ there_NC, once_CN @ value_NC])
+
+    if len(middle_C) < 2:
+        return np.zeros(0)
+    both_CC, once_CC, twice_CC, product_CC = counted(table, sums)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread_CC = twice_CC - once_CC**2 / both_CC
+        spread_CC[spread_CC <= _ROUNDING * twice_CC] = np.nan
+        r_CC = (product_CC - once_CC * once_CC.T / both_CC) / np.sqrt(spread_CC * spread_CC.T)
+    return np.asarray(r_CC[np.triu_indices(len(middle_C), k=1)].clip(-1, 1))
+
+
+def _middle(value_N: NDArray[np.float64]) -> tuple[float, float]:
+    """The mean of the numbers that are there, and how far the farthest lies from it: sums keep their precision so."""
+    known_N = value_N[~np.isnan(value_N)]
+    middle = float(known_N.mean()) if len(known_N) else 0.0
+    return middle, float(np.abs(known_N - middle).max(initial=0.0)) or 1.0
 
 
 def _contingencies(real: Table, other: Table) -> Iterator[tuple[tuple[object, object], float]]:
     """Total variation between the two tables of counts, for each pair that has a category in it."""
-    n = len(real)
-    codes = {}
-    for name, real_N in real.columns.items():
-        parts = [real_N, other.columns[name]]
-        if name in real.numbers:
-            edges = [edges for x_N in parts if (edges := _edges(x_N)) is not None]
-            if len(edges) < len(parts):
-                continue
-            parts = [np.digitize(x_N, own) for x_N, own in zip(parts, edges, strict=True)]
-        codes[name] = np.concatenate(parts)
-    categories = set(real.categories)
-    for a, b in combinations(codes, 2):
-        if a in categories or b in categories:
-            cell_N = joint_codes([codes[a], codes[b]])
-            size = cell_N.max() + 1
-            real_K, other_K = np.bincount(cell_N[:n], minlength=size), np.bincount(cell_N[n:], minlength=size)
-            yield (a, b), float(np.abs(real_K / n - other_K / len(other)).sum() / 2)
+    codings: tuple[dict[Hashable, Coding], ...] = {}, {}
+    for name in real.columns:
+        own = [_own_bins(name, real), _own_bins(name, other)]
+        if None not in own:
+            for of_table, coding in zip(codings, own, strict=True):
+                of_table[name] = cast(Coding, coding)
+    pairs = [(a, b) for a, b in combinations(codings[0], 2) if not (real.is_number(a) and real.is_number(b))]
+    for pair, (real_S, other_S) in joint_counts(list(zip((real, other), codings, strict=True)), pairs):
+        yield pair, float(np.abs(real_S / real.rows - other_S / other.rows).sum() / 2)
 
 
-def _edges(value_N: NDArray[np.float64]) -> NDArray[np.float64] | None:
+def _own_bins(name: Hashable, table: Table) -> Coding | None:
+    """Ten bins of a table's own range; None for a number whose range is too narrow."""
+    if not table.is_number(name):
+        return _classes(name, table)
+    edges = _edges(name, table)
+    return None if edges is None else Coding(len(edges) + 1, lambda value_N: np.digitize(value_N, edges))
+
+
+def _classes(name: Hashable, table: Table) -> Coding:
+    """A category as it is: missing, each of its labels, one that no row that is held has."""
+    return Coding(len(table.facts[name].labels) + 2, lambda code_N: code_N)
+
+
+def _edges(name: Hashable, table: Table) -> NDArray[np.float64] | None:
     """Of ten equal bins between minimum and maximum; None if they lie too close together to be told apart."""
+    ends = [end for part in table.parts() for end in _ends(part.columns[name])]
     try:
-        return np.histogram_bin_edges(value_N[~np.isnan(value_N)], _BINS)
+        return np.histogram_bin_edges(ends, _BINS)
     except ValueError:
         return None
+
+
+def _ends(value_N: NDArray[np.float64]) -> list[float]:
+    known_N = value_N[~np.isnan(value_N)]
+    return [float(known_N.min()), float(known_N.max())] if len(known_N) else []
 
 
 def _weighted(first_P: NDArray[np.float64], second_P: NDArray[np.float64]) -> float:
@@ -143,30 +180,38 @@ def _weighted(first_P: NDArray[np.float64], second_P: NDArray[np.float64]) -> fl
 
 def _nmi(real: Table, table: Table) -> NDArray[np.float64]:
     """Of every pair of columns of a table, in the classes of the real one: P pairs, (0, 1), (0, 2), ..., (1, 2), ..."""
-    code_CN = [_in_real_bins(real_N, table.columns[name]) for name, real_N in real.columns.items()]
-    entropy_C = [_entropy(code_N) for code_N in code_CN]
-    return np.array(
-        [
-            2 * max(0.0, 1 - _entropy(joint_codes([code_CN[a], code_CN[b]])) / (entropy_C[a] + entropy_C[b]))
-            if entropy_C[a] + entropy_C[b] > 0
-            else 0.0
-            for a, b in combinations(range(len(code_CN)), 2)
-        ]
-    )
+    codings = {name: _in_real_bins(name, real, table) for name in real.columns}
+    entropy = {name: _entropy(counted(table, partial(_counts, name, coding))) for name, coding in codings.items()}
+    found = []
+    for (a, b), (count_S,) in joint_counts([(table, codings)], list(combinations(codings, 2))):
+        both = entropy[a] + entropy[b]
+        found.append(2 * max(0.0, 1 - _entropy(count_S) / both) if both > 0 else 0.0)
+    return np.array(found)
 
 
-def _in_real_bins(real_N: Column, table_N: Column) -> NDArray[np.int64]:
-    if table_N.dtype == np.int64:
-        return np.asarray(table_N)
-    edges = _edges(real_N)
-    if edges is None or len(np.unique(real_N[~np.isnan(real_N)])) <= _BINS + 1:
-        return np.asarray(1 + pd.factorize(table_N)[0])
-    bin_N = np.searchsorted(edges, table_N, side="left")
-    bin_N[table_N == edges[0]] = 1
-    return np.where(bin_N == 0, len(edges), bin_N)
+def _counts(name: Hashable, coding: Coding, part: Table) -> NDArray[np.int64]:
+    return np.bincount(coding.code(part.columns[name]), minlength=coding.size)
 
 
-def _entropy(code_N: NDArray[np.int64]) -> float:
-    count_K = np.bincount(code_N)
-    share_K = count_K[count_K > 0] / len(code_N)
-    return float(-(share_K * np.log(share_K)).sum())
+def _in_real_bins(name: Hashable, real: Table, table: Table) -> Coding:
+    if not real.is_number(name):
+        return _classes(name, real)
+    edges = _edges(name, real)
+    held = [of.columns[name][~np.isnan(of.columns[name])] for of in (real, table)]
+    if edges is None or len(np.unique(held[0])) <= _BINS + 1:
+        cells = Cells(*held)
+        return Coding(
+            len(cells) + 1, lambda value_N: np.where(np.isnan(value_N), 0, 1 + cells.of(np.nan_to_num(value_N)))
+        )
+
+    def code(value_N: NDArray[np.float64]) -> NDArray[np.int64]:
+        bin_N = np.searchsorted(edges, value_N, side="left")
+        bin_N[value_N == edges[0]] = 1
+        return np.where(bin_N == 0, len(edges), bin_N)
+
+    return Coding(len(edges) + 1, code)
+
+
+def _entropy(count_S: NDArray[np.int64]) -> float:
+    share_S = count_S[count_S > 0] / count_S.sum()
+    return float(-(share_S * np.log(share_S)).sum())

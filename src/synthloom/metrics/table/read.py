@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ from synthloom.codecs.columns import detect
 from synthloom.errors import DataError, UsageError
 from synthloom.metrics.score import Context, Roles
 from synthloom.metrics.table.data import Column, Facts, Table
+from synthloom.metrics.table.large import LargeTable, StoredColumns
+from synthloom.sources import HELD, RowSample, chunks, evenly, read_table
 
 __all__ = ["read", "read_tables"]
 
@@ -28,6 +32,9 @@ _UNJUDGED = {
 """Column types that are left out, and what is said of them."""
 
 _NUMERICAL = ("number", "datetime", "duration")
+
+_PART = 1 << 16
+"""Rows of a part of a table that is not held."""
 
 _LARGEST = 1e150
 """Beyond this, squares overflow."""
@@ -49,17 +56,41 @@ _FAMILIES = {
 
 
 def read(data: Mapping[str, Any], context: Context) -> tuple[list[Table], list[str]]:
-    """`read_tables` for whoever does not know what kind of data it is; the target must be a column that is judged."""
-    for where, frame in data.items():
-        if not isinstance(frame, pd.DataFrame):
-            raise UsageError(f"the {where} table must be a DataFrame, however: {type(frame).__name__}; read it first")
-    tables, notes = read_tables(data, context.columns)
+    """`read_tables` of data frames or of paths, tables larger than memory among them; the target must be a column that
+    is judged."""
+    held = {where: _held(where, table, context.seed) for where, table in data.items()}
+    reader = _Reader.of({where: frame for where, (frame, _) in held.items()}, context.columns)
+    tables, notes = reader.tables()
+    for i, (where, (frame, rows)) in enumerate(held.items()):
+        if rows > len(frame):
+            parts = evenly(chunks(data[where]), _PART)
+            stored = StoredColumns.write(reader.columns(where, part) for part in parts)
+            tables[i] = LargeTable(tables[i].columns, tables[i].facts, stored=stored)
+            notes.append(
+                f"{len(frame):,} of the {rows:,} {where} rows are held, drawn evenly; see docs/scale.md for which "
+                f"scores look at all of them"
+            )
     judged = tables[0].columns
     if context.target is not None and context.target not in judged:
         close = get_close_matches(str(context.target), map(str, judged), n=1)
         hint = f"did you mean {close[0]!r}?" if close else "name one that is judged"
         raise DataError(f"the target must be a column of the real table, however: {context.target!r}; {hint}")
     return tables, notes
+
+
+def _held(where: str, data: Any, seed: int) -> tuple[pd.DataFrame, int]:
+    """The rows of a table that are held, and how many there are."""
+    if isinstance(data, pd.DataFrame):
+        return data, len(data)
+    if not isinstance(data, (str, Path)):
+        raise UsageError(f"the {where} table must be a DataFrame or a path, however: it is a {type(data).__name__}")
+    if str(data) == "-":  # a pipe can be read once
+        frame = read_table(data)
+        return frame, len(frame)
+    sample = RowSample(HELD, seed)
+    for frame in chunks(data):
+        sample.add(frame)
+    return sample.frame(), sample.rows
 
 
 def read_tables(frames: Mapping[str, pd.DataFrame], columns: Roles | None = None) -> tuple[list[Table], list[str]]:
@@ -72,39 +103,63 @@ def read_tables(frames: Mapping[str, pd.DataFrame], columns: Roles | None = None
     >>> {name: column_N.tolist() for name, column_N in table.columns.items()}
     {'age': [20.0, 30.0], 'sex': [1, 0]}
     """
-    real = frames["real"]
-    _check_frames(frames)
-    said = _said(columns or {}, list(real.columns))
-    kinds = {name: _kind(name, {where: frame[name] for where, frame in frames.items()}, said) for name in real.columns}
+    return _Reader.of(frames, columns).tables()
 
-    read: list[dict[Hashable, Column]] = [{} for _ in frames]
-    facts: dict[Hashable, Facts] = {}
-    unread: dict[str, int] = {}
-    cuts = np.cumsum([len(frame) for frame in frames.values()])[:-1]
-    for name, (kind, form) in kinds.items():
-        if kind in (*_UNJUDGED, "ignore"):
-            continue
-        parts = {where: frame[name] for where, frame in frames.items()}
-        _check_families(name, parts)
-        column_N: Column
-        labels: tuple[Any, ...] = ()
-        if kind in _NUMERICAL:
-            column_N = _as_numbers(name, parts, form)
-            unread[repr(name)] = int(np.isnan(column_N).sum()) - sum(int(part.isna().sum()) for part in parts.values())
-        else:
-            column_N, labels = _as_codes(name, parts)
-        facts[name] = Facts(kind, labels)
-        for table, part_N in zip(read, np.split(column_N, cuts), strict=True):
-            table[name] = part_N
 
-    notes = []
-    for kind, why in _UNJUDGED.items():
-        if named := ", ".join(repr(name) for name, (found, _) in kinds.items() if found == kind):
-            notes.append(f'{why}: {named}; columns={{"categorical": [...]}} or {{"numerical": [...]}} brings one back')
-    if not facts:
-        raise DataError(f"a table must have a column to judge, however: {'; '.join(notes) or 'all are ignored'}")
-    notes += [f"{n:,} cells of {name} are no numbers or dates, and count as missing" for name, n in unread.items() if n]
-    return [Table(table, facts) for table in read], notes
+@dataclass(frozen=True)
+class _Reader:
+    """What the columns of some frames are, and so how they are read."""
+
+    frames: Mapping[str, pd.DataFrame]
+    kinds: Mapping[Hashable, tuple[str, str]]
+    """What a column is, and the form that it is written in."""
+    labels: dict[Hashable, np.ndarray] = field(default_factory=dict)
+    """Of the categories, as objects: code 1, code 2, ..."""
+
+    @classmethod
+    def of(cls, frames: Mapping[str, pd.DataFrame], columns: Roles | None) -> _Reader:
+        _check_frames(frames)
+        names = list(frames["real"].columns)
+        said = _said(columns or {}, names)
+        kinds = {name: _kind(name, {where: frame[name] for where, frame in frames.items()}, said) for name in names}
+        reader = cls(frames, kinds)
+        for name in reader.judged:
+            parts = {where: frame[name] for where, frame in frames.items()}
+            _check_families(name, parts)
+            if kinds[name][0] not in _NUMERICAL:
+                reader.labels[name] = _labels(name, parts)
+        return reader
+
+    @property
+    def judged(self) -> list[Hashable]:
+        return [name for name, (kind, _) in self.kinds.items() if kind not in (*_UNJUDGED, "ignore")]
+
+    def columns(self, where: str, frame: pd.DataFrame) -> dict[Hashable, Column]:
+        """A frame, or any part of one, as the metrics see it."""
+        return {
+            name: _as_codes(frame[name], self.labels[name])
+            if name in self.labels
+            else _as_numbers(name, where, frame[name], self.kinds[name][1])
+            for name in self.judged
+        }
+
+    def tables(self) -> tuple[list[Table], list[str]]:
+        """The frames, and notes on what is not judged."""
+        notes = []
+        for kind, why in _UNJUDGED.items():
+            if named := ", ".join(repr(name) for name, (found, _) in self.kinds.items() if found == kind):
+                notes.append(
+                    f'{why}: {named}; columns={{"categorical": [...]}} or {{"numerical": [...]}} brings one back'
+                )
+        if not self.judged:
+            raise DataError(f"a table must have a column to judge, however: {'; '.join(notes) or 'all are ignored'}")
+        facts = {name: Facts(self.kinds[name][0], tuple(self.labels.get(name, ()))) for name in self.judged}
+        tables = [Table(self.columns(where, frame), facts) for where, frame in self.frames.items()]
+        for name in self.judged:
+            gaps = sum(int(table.missing[name].sum()) for table in tables)
+            if unread := gaps - sum(int(frame[name].isna().sum()) for frame in self.frames.values()):
+                notes.append(f"{unread:,} cells of {name!r} are no numbers or dates, and count as missing")
+        return tables, notes
 
 
 def _check_frames(frames: Mapping[str, pd.DataFrame]) -> None:
@@ -179,23 +234,21 @@ def _check_families(name: Hashable, parts: Mapping[str, pd.Series]) -> None:
         raise DataError(f"column {name!r} must hold the same in every table, however: {found}; convert one of them")
 
 
-def _as_numbers(name: Hashable, parts: Mapping[str, pd.Series], form: str) -> NDArray[np.float64]:
-    values = []
-    for where, column in parts.items():
-        try:
-            values.append(_floats(column, form))
-        except (TypeError, ValueError) as error:
-            raise DataError(
-                f"a column must hold numbers to be judged as one, however: {name!r} of the {where} table holds "
-                f'{column.dtype}; put it under columns={{"categorical": [...]}}'
-            ) from error
-        largest = np.fmax.reduce(np.abs(values[-1]))
-        if largest > _LARGEST:
-            raise DataError(
-                f"numbers must lie within {_LARGEST:g} of zero, however: {name!r} of the {where} table holds "
-                f"{largest:g}; clear it"
-            )
-    return np.concatenate(values)
+def _as_numbers(name: Hashable, where: str, column: pd.Series, form: str) -> NDArray[np.float64]:
+    try:
+        value_N = _floats(column, form)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"a column must hold numbers to be judged as one, however: {name!r} of the {where} table holds "
+            f'{column.dtype}; put it under columns={{"categorical": [...]}}'
+        ) from error
+    largest = np.fmax.reduce(np.abs(value_N))
+    if largest > _LARGEST:
+        raise DataError(
+            f"numbers must lie within {_LARGEST:g} of zero, however: {name!r} of the {where} table holds "
+            f"{largest:g}; clear it"
+        )
+    return value_N
 
 
 def _floats(column: pd.Series, form: str) -> NDArray[np.float64]:
@@ -230,10 +283,16 @@ def _objects_to_microseconds(column: pd.Series, form: str) -> NDArray[np.float64
     return out_N
 
 
-def _as_codes(name: Hashable, parts: Mapping[str, pd.Series]) -> tuple[NDArray[np.int64], tuple[Any, ...]]:
-    values = np.concatenate([part.astype(object).to_numpy() for part in parts.values()])
+def _labels(name: Hashable, parts: Mapping[str, pd.Series]) -> np.ndarray:
+    """All values of a column, by their first appearance."""
     try:
-        code_N, labels = pd.factorize(values)
+        _, label_K = pd.factorize(np.concatenate([part.astype(object).to_numpy() for part in parts.values()]))
     except TypeError as error:
         raise DataError(f"cells must hold single values, however: column {name!r} holds lists or the like") from error
-    return code_N + 1, tuple(labels)
+    return np.asarray(label_K)
+
+
+def _as_codes(column: pd.Series, label_K: np.ndarray) -> NDArray[np.int64]:
+    """1 for the first label and so on, 0 for a missing cell; whatever is no label comes after all that are."""
+    code_N, _ = pd.factorize(np.concatenate([label_K, column.astype(object).to_numpy()]))
+    return np.asarray(np.minimum(code_N[len(label_K) :], len(label_K)) + 1)
