@@ -16,12 +16,19 @@ from synthloom.sources.images import sheet
 from synthloom.studio.projects import Project
 from synthloom.synthesizers import SYNTHESIZERS, Synthesizer
 
-__all__ = ["DATA", "build", "parts", "png", "shown"]
+__all__ = ["DATA", "build", "parts", "png", "said", "shown"]
 
 DATA = {"table": "data.parquet", "text": "data.parquet", "image": "data.npz"}
 """Kind of data -> the file in which it is kept once it is read."""
 
 _FEWEST_TO_SPLIT = 50
+
+
+def said(project: Project, what: str) -> dict[str, str]:
+    """What the user has said of columns, their "type" or "role", by name; the page numbers them, as they were found."""
+    names = [column["name"] for column in project.load("facts").get("columns", [])]
+    columns = project.load("settings").get("columns", {})
+    return {names[int(i)]: column[what] for i, column in columns.items() if what in column}
 
 
 def parts(project: Project) -> tuple[Any, Any]:
@@ -30,9 +37,7 @@ def parts(project: Project) -> tuple[Any, Any]:
     source = SOURCES[kind]
     items = source.read(project.path(DATA[kind]))
     if kind == "table":
-        columns = settings.get("columns", {})
-        out = [i for i in range(items.shape[1]) if columns.get(str(i), {}).get("role") == "out"]
-        items = items.drop(columns=items.columns[out])
+        items = items.drop(columns=[name for name, role in said(project, "role").items() if role == "out"])
     if not settings.get("aside", True) or len(items) < _FEWEST_TO_SPLIT:
         return items, None
     order = rng.generator(0, "aside").permutation(len(items))
@@ -52,9 +57,8 @@ def build(project: Project, items: Any) -> Synthesizer[Any]:
     if settings.get("epochs"):
         knobs["epochs"] = settings["epochs"]
     if kind == "table":
-        names = list(SOURCES[kind].read(project.path(DATA[kind])).columns)
-        said = {names[int(i)]: column["type"] for i, column in settings.get("columns", {}).items() if "type" in column}
-        knobs["schema"] = {name: type_ for name, type_ in said.items() if name in list(items.columns)} or None
+        types = said(project, "type")
+        knobs["schema"] = {name: type_ for name, type_ in types.items() if name in items.columns} or None
         knobs["rules"] = settings.get("rules", [])
         knobs["epsilon"] = settings.get("epsilon")
     return SYNTHESIZERS[kind](settings.get("model"), seed=settings.get("seed", 0), **knobs)

@@ -21,7 +21,7 @@ from synthloom.reporting.marginals import marginal
 from synthloom.sources import SOURCES, Frame, Images, Texts
 from synthloom.sources.images import sheet
 from synthloom.studio.projects import Project
-from synthloom.studio.work.files import DATA, png
+from synthloom.studio.work.files import DATA, png, said
 
 __all__ = ["find", "run"]
 
@@ -40,9 +40,8 @@ def run(project: Project) -> str:
     raw, card = project.path("raw"), project.card
     kind = card["kind"]
     if not raw.exists():  # it was read before, and types are looked at anew
-        said = {i: c["type"] for i, c in project.load("settings").get("columns", {}).items() if "type" in c}
-        frame = SOURCES[kind].read(project.path(DATA[kind]))
-        project.save("facts", plain_facts(project.load("facts") | {"columns": find(frame, said)}))
+        columns = find(SOURCES[kind].read(project.path(DATA[kind])), said(project, "type"))
+        project.save("facts", plain_facts(project.load("facts") | {"columns": columns}))
         return "done"
     items: Any
     items, notes = _images(_place(raw)) if kind == "image" else (SOURCES[kind].read(_place(raw)), list[str]())
@@ -87,8 +86,8 @@ def _of_table(frame: pd.DataFrame) -> dict[str, Any]:
     return {"rows": len(frame), "types": list(COLUMNS), "columns": find(frame, {})}
 
 
-def find(frame: pd.DataFrame, said: dict[str, str]) -> list[dict[str, Any]]:
-    """Column by column: its type (`said` overrides what it looks like), gaps, a histogram, and what is kept back.
+def find(frame: pd.DataFrame, types: dict[str, str]) -> list[dict[str, Any]]:
+    """Column by column: its type (`types` override what it looks like), gaps, a histogram, and what is kept back.
 
     >>> df = pd.DataFrame({"age": [31, 42, 27, 42, 31] * 9, "sex": ["f", "m", "f", "m", "f"] * 9})
     >>> [(column["type"], column["missing"]) for column in find(df, {})]
@@ -101,12 +100,12 @@ def find(frame: pd.DataFrame, said: dict[str, str]) -> list[dict[str, Any]]:
     for i, name in enumerate(frame.columns):
         column: dict[str, Any] = {"name": str(name), "missing": float(frame.iloc[:, i].isna().mean())}
         own = shown.iloc[:, [i]]
-        schema = {name: said[str(i)]} if str(i) in said else None
+        schema = {name: types[str(name)]} if str(name) in types else None
         try:
             codec = TableCodec(Options(), schema).fit(own)
             column |= {"type": codec.schema_.fields[0].type, "notice": next(iter(codec.notices.values()), "")}
         except SynthloomError as error:
-            column |= {"type": said.get(str(i), ""), "notice": "", "error": str(error)}
+            column |= {"type": types.get(str(name), ""), "notice": "", "error": str(error)}
         column["distinct"] = int(own.iloc[:, 0].nunique())
         if name in drawn:
             column["figure"] = marginal(name, tables[0], tables[0], RARE)
