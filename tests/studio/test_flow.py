@@ -1,17 +1,21 @@
 """From a file to a synthetic file, as a browser would ask for it, with real workers and the tiniest models."""
 
+import gzip
 import html
 import io
 import re
+import struct
 import time
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from synthloom.studio.intake import Intake
 from synthloom.studio.projects import Projects
 from synthloom.studio.web.state import Studio
 from synthloom.studio.work.__main__ import act
+from synthloom.studio.work.files import parts
 
 
 @pytest.fixture
@@ -198,6 +202,32 @@ def test_what_cannot_be_read_is_said_in_one_line(studio, ask, name, data):
     assert name in project.job["said"]
     assert "0000" not in project.job["said"]
     assert str(project.folder) not in page
+
+
+def idx(array):
+    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+def test_idx_files_are_images_with_the_labels_beside_them(studio):
+    """Two pairs, as MNIST has them, the second one packed."""
+    project = studio.projects.new("mnist", "image")
+    intake = Intake(project.path("raw"))
+    project.path("raw").mkdir()
+    label_N = np.arange(30, dtype=np.uint8) % 3
+    level_NHW = np.full((30, 8, 8), label_N[:, None, None] * 100)
+    for name, part, pack in (("train", slice(0, 20), bytes), ("t10k", slice(20, 30), gzip.compress)):
+        ending = "" if pack is bytes else ".gz"
+        for what, array in (("labels-idx1", label_N[part]), ("images-idx3", level_NHW[part])):
+            intake.begin(f"mnist/{name}-{what}-ubyte{ending}")
+            intake.write(pack(idx(array)))
+            intake.end()
+    project.change("card", kind=intake.finish(), labels=intake.labels)
+    assert act("read", project) == 0, project.load("outcome")
+    facts = project.load("facts")
+    assert (facts["rows"], facts["size"]) == (30, "8 x 8")
+    assert {entry["label"]: entry["count"] for entry in facts["labels"]} == {"0": 10, "1": 10, "2": 10}
+    images, _ = parts(project)
+    assert all((np.asarray(image) == 100 * label).all() for image, label in zip(images, images.labels, strict=True))
 
 
 def test_a_type_that_does_not_fit_is_said_at_its_column(upload, until_done, ask, say, visits):

@@ -19,7 +19,7 @@ from synthloom.metrics.table.read import read_tables
 from synthloom.reporting.facts import plain_facts
 from synthloom.reporting.marginals import marginal
 from synthloom.sources import SOURCES, Frame, Images, Texts
-from synthloom.sources.images import sheet
+from synthloom.sources.images import join, sheet
 from synthloom.studio.projects import Project
 from synthloom.studio.work.files import DATA, png, said
 
@@ -44,11 +44,11 @@ def run(project: Project) -> str:
         project.save("facts", plain_facts(project.load("facts") | {"columns": columns}))
         return "done"
     items: Any
-    items, notes = _images(_place(raw)) if kind == "image" else (SOURCES[kind].read(_place(raw)), list[str]())
+    items, notes = _images(raw) if kind == "image" else (SOURCES[kind].read(_place(raw)), list[str]())
     if not len(items):
         raise DataError(f"there must be {SOURCES[kind].things} in the upload, however: there are none")
     named = card.get("labels")
-    if named and getattr(items, "labels", None):  # folders go by numbers on disk
+    if named and getattr(items, "labels", None) and not _idx(raw):  # folders go by numbers on disk
         items.labels = [named[int(label)] for label in items.labels]
     SOURCES[kind].write(items, project.path(DATA[kind]))
     facts = _FACTS[kind](items) | {"notes": notes, "things": SOURCES[kind].things}
@@ -64,17 +64,26 @@ def _place(raw: Path) -> Path:
     return files[0] if len(files) == 1 else files[0].parent if len(folders) == 1 else raw
 
 
-def _images(path: Path) -> tuple[Images, list[str]]:
+def _idx(raw: Path) -> list[Path]:
+    """The idx files of images; those of labels lie beside them, and are read along."""
+    return sorted(path for path in raw.glob("*/*idx*") if "idx1" not in path.name)
+
+
+def _images(raw: Path) -> tuple[Images, list[str]]:
     """Images of one size that can be learnt here."""
-    read, notes = SOURCES["image"].read, []
+    paths, notes = _idx(raw) or [_place(raw)], []
+
+    def read(frame: Frame | None = None) -> Images:
+        return join(SOURCES["image"].read(path, frame=frame) for path in paths)
+
     try:
-        images = read(path)
+        images = read()
     except DataError:  # of several sizes
-        images = read(path, frame=Frame((_MIXED, _MIXED)))
+        images = read(Frame((_MIXED, _MIXED)))
         notes.append(f"the images were of several sizes; they have been brought to {_MIXED} x {_MIXED} pixels")
     _, H, W, _ = images.level_NHWC.shape
     if max(H, W) > _LARGEST:
-        images = read(path, frame=Frame((_LARGEST, _LARGEST)))
+        images = read(Frame((_LARGEST, _LARGEST)))
         notes.append(f"the images had {H} x {W} pixels; they have been brought to {_LARGEST} x {_LARGEST}")
     return images, notes
 
