@@ -111,6 +111,11 @@ def serving(folder):
             assert "Traceback" not in said
 
 
+@pytest.fixture(name="serving")
+def _serving():
+    return serving
+
+
 @contextmanager
 def browsing():
     """A page in a browser."""

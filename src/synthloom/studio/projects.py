@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from synthloom.errors import UsageError
+from synthloom.errors import FileError, UsageError
 from synthloom.files import atomic
 
 __all__ = ["ACTIVE", "Project", "Projects", "home"]
@@ -118,7 +118,12 @@ class Projects:
 
     def __init__(self, folder: Path, days: float = 30) -> None:
         self.folder, self.days = folder, days
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise FileError(
+                f"projects must be kept in a folder, however: {folder}: {error.strerror}; name another with --folder"
+            ) from error
 
     def __iter__(self) -> Iterator[Project]:
         """The one worked on last comes first."""
