@@ -191,7 +191,7 @@ def test_pausing_stopping_and_going_on_lose_nothing(studio, client, upload, unti
     ids=["empty", "parquet", "png", "ragged"],
 )
 def test_what_cannot_be_read_is_said_in_one_line(studio, ask, name, data):
-    project = studio.projects.new(name, "image" if name.endswith("png") else "table")
+    project = studio.projects.new().introduce(name, "image" if name.endswith("png") else "table")
     project.path("raw/000000").mkdir(parents=True)
     project.path("raw/000000/000000").with_suffix(name[1:]).write_bytes(data)
     project.change("card", files=1)
@@ -210,7 +210,7 @@ def idx(array):
 
 def test_idx_files_are_images_with_the_labels_beside_them(studio):
     """Two pairs, as MNIST has them, the second one packed."""
-    project = studio.projects.new("mnist", "image")
+    project = studio.projects.new().introduce("mnist", "image")
     intake = Intake(project.path("raw"))
     project.path("raw").mkdir()
     label_N = np.arange(30, dtype=np.uint8) % 3
@@ -240,7 +240,7 @@ def test_a_type_that_does_not_fit_is_said_at_its_column(upload, until_done, ask,
 
 
 def test_steps_that_are_not_open_lead_back(studio, client, upload):
-    project = studio.projects.new("new", "table")
+    project = studio.projects.new().introduce("new", "table")
     for step, back in (
         ("rules", "data"),
         ("train", "data"),
@@ -264,13 +264,23 @@ def test_steps_that_are_not_open_lead_back(studio, client, upload):
     ],
 )
 def test_what_no_form_of_ours_says_is_refused(studio, client, path, words):
-    project = studio.projects.new("a", "table")
+    project = studio.projects.new().introduce("a", "table")
     project.save("facts", {"columns": []})
     answer = client.post(f"{studio.base}/p/{project.id}/{path}", data=words)
     assert answer.status_code == 400
     assert "however" in answer.text
     assert project.load("settings") == {}
     assert not project.busy
+
+
+def test_what_is_still_coming_in_is_not_listed_and_breaks_no_page(studio, client):
+    coming = studio.projects.new()
+    coming.path("raw").mkdir()
+    assert "None yet" in client.get(f"{studio.base}/").text
+    assert client.get(f"{studio.base}/p/{coming.id}/data").status_code == 404
+    coming.introduce("<big>.csv", "table")  # it is listed a moment before its job begins
+    assert "&lt;big&gt;.csv" in client.get(f"{studio.base}/").text
+    assert client.get(f"{studio.base}/p/{coming.id}/data").status_code == 200
 
 
 def test_twenty_uploads_at_once(studio, client, visits):
