@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from synthloom.codecs.columns import COLUMNS
 from synthloom.studio.intake import Intake
 from synthloom.studio.projects import Projects
 from synthloom.studio.web.state import Studio
 from synthloom.studio.work.__main__ import act
-from synthloom.studio.work.files import parts
+from synthloom.studio.work.files import parts, shown
 
 
 @pytest.fixture
@@ -271,6 +272,26 @@ def test_what_no_form_of_ours_says_is_refused(studio, client, path, words):
     assert "however" in answer.text
     assert project.load("settings") == {}
     assert not project.busy
+
+
+def test_hundreds_of_columns_come_on_several_pages(studio, ask, say):
+    project = studio.projects.new().introduce("wide.csv", "table")
+    column = {"type": "number", "missing": 0.0, "notice": "", "distinct": 9}
+    columns = [column | {"name": f"a name of some length, {i}"} for i in range(500)]
+    project.save("facts", {"rows": 9, "things": "rows", "notes": [], "types": list(COLUMNS), "columns": columns})
+    first, second = ask(project, "data"), ask(project, "data?from=40")
+    assert "length, 39<" in first
+    assert "length, 40<" not in first
+    assert "length, 40<" in second
+    assert say(project, "data", **{"role-3": "target", "role-4": "use", "go": "40"}) == "data?from=40"
+    assert say(project, "data", **{"role-41": "out", "from": "40"}) == "data?from=40"
+    assert project.load("settings")["columns"] == {"3": {"role": "target"}, "41": {"role": "out"}}
+    assert say(project, "data", **{"role-3": "use", "next": "1"}) == "rules"
+    assert project.load("settings")["columns"] == {"41": {"role": "out"}}
+    assert "length, 499<" in ask(project, "rules")
+    seen = shown(pd.DataFrame({f"{i}": ["x" * 5_000] * 12 for i in range(500)}))
+    assert len(str(seen)) < 80_000
+    assert seen["more"] == 500 - len(seen["columns"])
 
 
 def test_what_is_still_coming_in_is_not_listed_and_breaks_no_page(studio, client):

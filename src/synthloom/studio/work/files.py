@@ -23,6 +23,9 @@ DATA = {"table": "data.parquet", "text": "data.parquet", "image": "data.npz"}
 
 _FEWEST_TO_SPLIT = 50
 
+_COLUMNS, _LETTERS = 40, 100
+"""Columns of a table, and letters of a cell, that a page shows at most."""
+
 
 def said(project: Project, what: str) -> dict[str, str]:
     """What the user has said of columns, their "type" or "role", by name; the page numbers them, as they were found."""
@@ -67,8 +70,10 @@ def build(project: Project, items: Any) -> Synthesizer[Any]:
 def shown(items: Any) -> dict[str, Any]:
     """Items as a page can show them: a table of texts, texts, or a picture."""
     if isinstance(items, pd.DataFrame):
-        cells = [[None if pd.isna(cell) else str(cell)[:200] for cell in row] for row in items.astype(object).values]
-        return {"columns": [str(name) for name in items.columns], "rows": cells}
+        some = items.iloc[:, :_COLUMNS].astype(object)
+        cells = [[None if pd.isna(cell) else str(cell)[:_LETTERS] for cell in row] for row in some.values]
+        more = items.shape[1] - some.shape[1]
+        return {"columns": [str(name)[:_LETTERS] for name in some.columns], "rows": cells, "more": more}
     if isinstance(items, Images):
         return {"picture": png(sheet(items, columns=min(10, len(items)))), "count": len(items)}
     assert isinstance(items, Texts)
