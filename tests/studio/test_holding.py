@@ -41,9 +41,9 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path):
         Projects(tmp_path / "file")
 
 
-def test_a_second_studio_says_in_one_line_where_the_first_is(tmp_path, serving):
+def test_a_second_studio_says_in_one_line_where_the_first_is(tmp_path, browser):
     command = [sys.executable, "-m", "synthloom", "studio", "--no-browser", "--folder", str(tmp_path)]
-    with serving(tmp_path) as address:
+    with browser.serving(tmp_path) as address:
         second = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert second.returncode == 2
     assert second.stdout == ""
