@@ -1,6 +1,6 @@
 """The whole way in a real browser, where there is one: a table by mouse, texts by keyboard alone, images from a folder.
 
-On every page: requests to this machine alone, no error, no dialog, and what makes it usable by everybody (`browsing`).
+On every page: requests to this machine alone, no error, no dialog, and what makes it usable by everybody (`Seen`).
 """
 
 import io
@@ -14,13 +14,8 @@ from PIL import Image
 from synthloom import datasets
 
 
-def downloaded(page, press):
-    with page.expect_download() as download:
-        press()
-    return download.value.path().read_bytes()
-
-
-def test_a_table_by_mouse(seen, tmp_path):
+def test_a_table_by_mouse(seen, browser, tmp_path):
+    downloaded = browser.downloaded
     page, path = seen.page, tmp_path / "visits.csv"
     datasets.visits(300, seed=0).assign(**{"<svg onload=alert(1)>": 1}).to_csv(path, index=False)
     page.get_by_role("button", name="Read it").click()
@@ -102,21 +97,11 @@ def test_a_table_by_mouse(seen, tmp_path):
     seen.assert_good()
     page.get_by_role("button", name="Delete it").click()
     page.get_by_text("None yet.").wait_for()
-    assert list((tmp_path / "projects").iterdir()) == []
+    assert [path.name for path in (tmp_path / "projects").iterdir()] == ["studio.lock"]
 
 
-def tab_to(page, selector):
-    """Press Tab until that has the focus, and see that one can see it."""
-    for _ in range(200):
-        if page.evaluate("(s) => document.activeElement.matches(s)", selector):
-            outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-            assert outline != "none"
-            return
-        page.keyboard.press("Tab")
-    raise AssertionError(f"Tab never comes to {selector}")
-
-
-def test_texts_by_keyboard_alone(seen, tmp_path):
+def test_texts_by_keyboard_alone(seen, browser, tmp_path):
+    downloaded, tab_to = browser.downloaded, browser.tab_to
     page, path = seen.page, tmp_path / "notes.csv"
     notes = datasets.notes(160, seed=0)
     notes.to_csv(path, index=False)
@@ -184,7 +169,8 @@ def test_texts_by_keyboard_alone(seen, tmp_path):
     seen.assert_good()
 
 
-def test_images_from_a_folder(seen, tmp_path):
+def test_images_from_a_folder(seen, browser, tmp_path):
+    downloaded = browser.downloaded
     page, folder = seen.page, tmp_path / "shapes"
     images, labels = datasets.shapes(120)
     for i, (image, label) in enumerate(zip(images, labels, strict=True)):

@@ -1,17 +1,22 @@
 """From a file to a synthetic file, as a browser would ask for it, with real workers and the tiniest models."""
 
+import gzip
 import html
 import io
 import re
+import struct
 import time
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from synthloom.codecs.columns import COLUMNS
+from synthloom.studio.intake import Intake
 from synthloom.studio.projects import Projects
 from synthloom.studio.web.state import Studio
 from synthloom.studio.work.__main__ import act
+from synthloom.studio.work.files import parts, shown
 
 
 @pytest.fixture
@@ -187,7 +192,7 @@ def test_pausing_stopping_and_going_on_lose_nothing(studio, client, upload, unti
     ids=["empty", "parquet", "png", "ragged"],
 )
 def test_what_cannot_be_read_is_said_in_one_line(studio, ask, name, data):
-    project = studio.projects.new(name, "image" if name.endswith("png") else "table")
+    project = studio.projects.new().introduce(name, "image" if name.endswith("png") else "table")
     project.path("raw/000000").mkdir(parents=True)
     project.path("raw/000000/000000").with_suffix(name[1:]).write_bytes(data)
     project.change("card", files=1)
@@ -200,6 +205,32 @@ def test_what_cannot_be_read_is_said_in_one_line(studio, ask, name, data):
     assert str(project.folder) not in page
 
 
+def idx(array):
+    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+def test_idx_files_are_images_with_the_labels_beside_them(studio):
+    """Two pairs, as MNIST has them, the second one packed."""
+    project = studio.projects.new().introduce("mnist", "image")
+    intake = Intake(project.path("raw"))
+    project.path("raw").mkdir()
+    label_N = np.arange(30, dtype=np.uint8) % 3
+    level_NHW = np.full((30, 8, 8), label_N[:, None, None] * 100)
+    for name, part, pack in (("train", slice(0, 20), bytes), ("t10k", slice(20, 30), gzip.compress)):
+        ending = "" if pack is bytes else ".gz"
+        for what, array in (("labels-idx1", label_N[part]), ("images-idx3", level_NHW[part])):
+            intake.begin(f"mnist/{name}-{what}-ubyte{ending}")
+            intake.write(pack(idx(array)))
+            intake.end()
+    project.change("card", kind=intake.finish(), labels=intake.labels)
+    assert act("read", project) == 0, project.load("outcome")
+    facts = project.load("facts")
+    assert (facts["rows"], facts["size"]) == (30, "8 x 8")
+    assert {entry["label"]: entry["count"] for entry in facts["labels"]} == {"0": 10, "1": 10, "2": 10}
+    images, _ = parts(project)
+    assert all((np.asarray(image) == 100 * label).all() for image, label in zip(images, images.labels, strict=True))
+
+
 def test_a_type_that_does_not_fit_is_said_at_its_column(upload, until_done, ask, say, visits):
     project = upload([("visits.csv", visits)])
     names = [column["name"] for column in project.load("facts")["columns"]]
@@ -210,7 +241,7 @@ def test_a_type_that_does_not_fit_is_said_at_its_column(upload, until_done, ask,
 
 
 def test_steps_that_are_not_open_lead_back(studio, client, upload):
-    project = studio.projects.new("new", "table")
+    project = studio.projects.new().introduce("new", "table")
     for step, back in (
         ("rules", "data"),
         ("train", "data"),
@@ -234,13 +265,43 @@ def test_steps_that_are_not_open_lead_back(studio, client, upload):
     ],
 )
 def test_what_no_form_of_ours_says_is_refused(studio, client, path, words):
-    project = studio.projects.new("a", "table")
+    project = studio.projects.new().introduce("a", "table")
     project.save("facts", {"columns": []})
     answer = client.post(f"{studio.base}/p/{project.id}/{path}", data=words)
     assert answer.status_code == 400
     assert "however" in answer.text
     assert project.load("settings") == {}
     assert not project.busy
+
+
+def test_hundreds_of_columns_come_on_several_pages(studio, ask, say):
+    project = studio.projects.new().introduce("wide.csv", "table")
+    column = {"type": "number", "missing": 0.0, "notice": "", "distinct": 9}
+    columns = [column | {"name": f"a name of some length, {i}"} for i in range(500)]
+    project.save("facts", {"rows": 9, "things": "rows", "notes": [], "types": list(COLUMNS), "columns": columns})
+    first, second = ask(project, "data"), ask(project, "data?from=40")
+    assert "length, 39<" in first
+    assert "length, 40<" not in first
+    assert "length, 40<" in second
+    assert say(project, "data", **{"role-3": "target", "role-4": "use", "go": "40"}) == "data?from=40"
+    assert say(project, "data", **{"role-41": "out", "from": "40"}) == "data?from=40"
+    assert project.load("settings")["columns"] == {"3": {"role": "target"}, "41": {"role": "out"}}
+    assert say(project, "data", **{"role-3": "use", "next": "1"}) == "rules"
+    assert project.load("settings")["columns"] == {"41": {"role": "out"}}
+    assert "length, 499<" in ask(project, "rules")
+    seen = shown(pd.DataFrame({f"{i}": ["x" * 5_000] * 12 for i in range(500)}))
+    assert len(str(seen)) < 80_000
+    assert seen["more"] == 500 - len(seen["columns"])
+
+
+def test_what_is_still_coming_in_is_not_listed_and_breaks_no_page(studio, client):
+    coming = studio.projects.new()
+    coming.path("raw").mkdir()
+    assert "None yet" in client.get(f"{studio.base}/").text
+    assert client.get(f"{studio.base}/p/{coming.id}/data").status_code == 404
+    coming.introduce("<big>.csv", "table")  # it is listed a moment before its job begins
+    assert "&lt;big&gt;.csv" in client.get(f"{studio.base}/").text
+    assert client.get(f"{studio.base}/p/{coming.id}/data").status_code == 200
 
 
 def test_twenty_uploads_at_once(studio, client, visits):

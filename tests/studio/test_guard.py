@@ -45,7 +45,7 @@ def test_tokens_cannot_be_guessed(studio):
     ids=["elsewhere", "null", "none", "another scheme", "said by the browser"],
 )
 def test_another_origin_changes_nothing(studio, client, headers):
-    project = studio.projects.new("kept", "table")
+    project = studio.projects.new().introduce("kept", "table")
     for path in ("delete", "train", "data", "rules", "draw", "train/wish"):
         assert client.post(f"{studio.base}/p/{project.id}/{path}", headers=headers).status_code == 403
     assert project.id in studio.projects
@@ -94,13 +94,13 @@ def test_only_projects_of_the_list_have_pages(studio, client, id):
     "name", ["card.json", "../card.json", "..%2fcard.json", "data.parquet", "%2e%2e%2fx", "job.json"]
 )
 def test_only_files_of_the_list_can_be_had(studio, client, name):
-    project = studio.projects.new("x", "table")
+    project = studio.projects.new().introduce("x", "table")
     assert client.get(f"{studio.base}/p/{project.id}/files/{name}").status_code == 404
     assert client.get(f"{studio.base}/static/{name}").status_code == 404
 
 
 def test_a_form_may_hold_so_much(studio, client):
-    project = studio.projects.new("x", "table")
+    project = studio.projects.new().introduce("x", "table")
     answer = client.post(f"{studio.base}/p/{project.id}/rules", data={"rule": "x" * (3 << 20)})
     assert answer.status_code == 413
 

@@ -122,6 +122,20 @@ def test_a_zip_of_a_table_is_a_table(tmp_path):
     assert (kind, intake.names, intake.labels) == ("table", ["people.zip"], None)
 
 
+def test_images_in_idx_files_come_with_their_labels_whatever_lies_where(tmp_path):
+    """As archives of MNIST have them: packed or not, each file twice, the second time in a folder of its own."""
+    names = ["t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz", "train-images.idx3-ubyte"]
+    twice = ["train-images-idx3-ubyte/train-images-idx3-ubyte", "train-labels-idx1-ubyte/train-labels-idx1-ubyte"]
+    packed_ = {name: gzip.compress(b"..") if name.endswith(".gz") else b".." for name in names + twice}
+    intake, kind = take(tmp_path / "raw", [("mnist.zip", packed(packed_.items()))])
+    assert (kind, intake.labels, intake.passed_over) == ("image", None, 1)
+    found = written(tmp_path / "raw")
+    pairs = [name.removeprefix("000000/").partition("idx") for name in found]
+    assert len(found) == 4
+    assert [pair[2] for pair in pairs] == ["1-ubyte.gz", "3-ubyte.gz", "1-ubyte", "3-ubyte"]
+    assert pairs[0][0] == pairs[1][0] != pairs[2][0] == pairs[3][0]
+
+
 # -- over HTTP --------------------------------------------------------------------------------------------------------
 
 

@@ -63,7 +63,7 @@ def wait(*projects):
 
 def test_twenty_requests_at_once_begin_one_training(projects, working):
     jobs, _ = working
-    project = projects.new("a", "table")
+    project = projects.new().introduce("a", "table")
     with ThreadPoolExecutor(20) as many:
         begun = list(many.map(lambda _: jobs.start(project, "train"), range(20)))
     assert sum(begun) == 1
@@ -73,7 +73,7 @@ def test_twenty_requests_at_once_begin_one_training(projects, working):
 
 def test_trainings_follow_one_another(projects, working):
     jobs, _ = working
-    several = [projects.new(str(i), "table") for i in range(3)]
+    several = [projects.new().introduce(str(i), "table") for i in range(3)]
     assert all(jobs.start(project, "train") for project in several)
     wait(*several)
     spans = sorted(json.loads(project.path("ran.json").read_text()) for project in several)
@@ -83,7 +83,7 @@ def test_trainings_follow_one_another(projects, working):
 def test_reading_does_not_wait_for_a_training(projects, working):
     jobs, how = working
     how["seconds"] = 30
-    slow, quick = projects.new("slow", "table"), projects.new("quick", "table")
+    slow, quick = projects.new().introduce("slow", "table"), projects.new().introduce("quick", "table")
     jobs.start(slow, "train")
     while slow.job["state"] != "running":
         time.sleep(0.02)
@@ -95,7 +95,7 @@ def test_reading_does_not_wait_for_a_training(projects, working):
 
 def test_one_that_waits_can_be_let_go(projects, working):
     jobs, _ = working
-    first, second = projects.new("first", "table"), projects.new("second", "table")
+    first, second = projects.new().introduce("first", "table"), projects.new().introduce("second", "table")
     jobs.start(first, "train")
     jobs.start(second, "train")
     jobs.wish(second, "stop")
@@ -107,7 +107,7 @@ def test_one_that_waits_can_be_let_go(projects, working):
 def test_a_wish_reaches_the_worker(projects, working):
     jobs, how = working
     how["seconds"] = 60
-    project = projects.new("a", "table")
+    project = projects.new().introduce("a", "table")
     jobs.start(project, "train")
     while project.job["state"] != "running":
         time.sleep(0.02)
@@ -119,7 +119,7 @@ def test_a_wish_reaches_the_worker(projects, working):
 def test_a_worker_that_dies_is_said_to(projects, working):
     jobs, how = working
     how["word"] = "die"
-    project = projects.new("a", "table")
+    project = projects.new().introduce("a", "table")
     project.save("facts", {"kept": True})
     jobs.start(project, "train")
     wait(project)
@@ -131,7 +131,7 @@ def test_a_worker_that_dies_is_said_to(projects, working):
 def test_workers_end_with_the_studio(projects, working):
     jobs, how = working
     how["seconds"] = 60
-    project, waiting = projects.new("a", "table"), projects.new("b", "table")
+    project, waiting = projects.new().introduce("a", "table"), projects.new().introduce("b", "table")
     jobs.start(project, "train")
     jobs.start(waiting, "train")
     while project.job["state"] != "running":
@@ -144,7 +144,7 @@ def test_workers_end_with_the_studio(projects, working):
 
 
 def test_what_had_ended_before_a_crash_had_ended(projects):
-    project = projects.new("a", "table")
+    project = projects.new().introduce("a", "table")
     project.save("job", {"action": "train", "state": "running"})
     project.save("outcome", {"state": "done"})
     projects.recover()
@@ -152,7 +152,7 @@ def test_what_had_ended_before_a_crash_had_ended(projects):
 
 
 def test_projects_survive_and_are_swept(projects):
-    old, new = projects.new("old.csv", "table"), projects.new("new.csv", "text")
+    old, new = projects.new().introduce("old.csv", "table"), projects.new().introduce("new.csv", "text")
     old.change("card", touched=time.time() - 40 * 86_400)
     again = Projects(projects.folder, days=30)
     assert [project.card["name"] for project in again] == ["new.csv", "old.csv"]
@@ -162,7 +162,7 @@ def test_projects_survive_and_are_swept(projects):
 
 
 def test_what_is_at_work_is_not_swept(projects):
-    project = projects.new("a", "table")
+    project = projects.new().introduce("a", "table")
     project.change("card", touched=0.0)
     project.save("job", {"state": "running"})
     assert projects.sweep() == 0

@@ -27,7 +27,7 @@ def run(
     missing = [name for name in ("fastapi", "uvicorn", "python_multipart") if find_spec(name) is None]
     if missing:
         raise UsageError(
-            f'the studio needs {", ".join(missing)}, which is not installed; pip install "synthloom[studio]"'
+            f'the studio needs {", ".join(missing)}, however: not installed here; pip install "synthloom[studio]"'
         )
     from synthloom.studio.web.serving import serve
 

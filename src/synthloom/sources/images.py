@@ -161,11 +161,7 @@ def _of_list(data: list[Any], frame: Frame | None) -> Images:
         array = np.asarray(array)
         colour = array.ndim == 3 and array.shape[2] in (1, 3)
         parts.append(_in_frame(_checked(array[None] if colour else array, f"number {number}"), frame))
-    shapes = [part.shape[1:] for part in parts]
-    odd = next((number for number, shape in enumerate(shapes) if shape != shapes[0]), None)
-    if odd is not None:
-        raise _mixed("number 0", shapes[0], f"number {odd}", shapes[odd])
-    return Images(np.concatenate(parts) if parts else np.zeros((0, *((frame and frame.size) or (1, 1))), np.uint8))
+    return join(parts) if parts else Images(np.zeros((0, *((frame and frame.size) or (1, 1))), np.uint8))
 
 
 def _is_picture(item: Any) -> bool:
@@ -309,6 +305,10 @@ def join(parts: Iterable[Images]) -> Images:
     parts = list(parts)
     if not parts:
         return Images(np.zeros((0, 1, 1), np.uint8))
+    shapes = [part.shape[1:] for part in parts]
+    odd = next((number for number, shape in enumerate(shapes) if shape != shapes[0]), None)
+    if odd is not None:
+        raise _mixed("number 0", shapes[0], f"number {odd}", shapes[odd])
     labels = [label for part in parts for label in part.labels or []]
     return Images(np.concatenate([np.asarray(part) for part in parts]), None if parts[0].labels is None else labels)
 

@@ -1,12 +1,13 @@
 """What may come in from outside: counted while it streams, under names of ours, and a zip member by member.
 
 Of a foreign name two things are looked at, and neither ever touches the disk: its ending, which must be one of a list,
-and the folder that it says to lie in, which is a label.
+and the folder that it says to lie in, which is a label. Names of idx files also say which labels are whose.
 """
 
 from __future__ import annotations
 
 import gzip
+import re
 import stat
 import zipfile
 import zlib
@@ -23,7 +24,10 @@ __all__ = ["Intake", "Limits", "TooLargeError"]
 _ENDINGS = {
     "table": (".csv", ".csv.gz", ".tsv", ".parquet"),
     "text": (".txt", ".md", ".jsonl"),
-    "image": (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".npz", ".npy"),
+    "image": (
+        *(".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".npz", ".npy"),
+        *("idx3-ubyte", "idx3-ubyte.gz", "idx1-ubyte", "idx1-ubyte.gz", ".idx", ".idx.gz"),
+    ),
     "": (".zip",),
 }
 """What files are, by their endings. The readers look inside, and refuse what does not keep its ending's word."""
@@ -65,6 +69,7 @@ class Intake:
         self.bytes = self.count = self.passed_over = 0
         self.names: list[str] = []  # of the first files, to be shown
         self.places: dict[str, int] = {}  # foreign folder -> number of ours
+        self.idx: dict[str, int] = {}  # what pairs of idx files are called -> the number of both
         self.kinds: list[str] = []
         self._file: IO[bytes] | None = None
 
@@ -77,10 +82,16 @@ class Intake:
             return
         if self.count >= self.limits.files:
             raise TooLargeError(f"an upload may hold {self.limits.files:,} files, however: there are more")
-        folder, _, _ = name.replace("\\", "/").rpartition("/")
+        folder, _, last = name.replace("\\", "/").rpartition("/")
+        number = self.count
+        if "idx" in ending:  # wherever it lies
+            folder, number = "", self.idx.setdefault(_pair(last), number)
         place = self.folder / f"{self.places.setdefault(folder, len(self.places)):06}"
         place.mkdir(exist_ok=True)
-        self._file = (place / f"{self.count:06}{ending}").open("xb")
+        if any(place.glob(f"{number:06}{ending.removesuffix('.gz')}*")):  # the same, packed or from a second folder
+            self.passed_over += 1
+            return
+        self._file = (place / f"{number:06}{ending}").open("xb")
         self.kinds.append(kind)
         self.names = [*self.names, clean(name)][:1]
         self.count += 1
@@ -167,6 +178,16 @@ def _members(archive: zipfile.ZipFile, limits: Limits) -> Iterator[zipfile.ZipIn
             raise FileError("a zip must hold files, however: it holds a link to elsewhere; pack it without links")
         if not member.is_dir():
             yield member
+
+
+def _pair(name: str) -> str:
+    """What an idx file of images and that of its labels are both called.
+
+    >>> _pair("train-labels.idx1-ubyte.gz"), _pair("train-images-idx3-ubyte")
+    ('trainimagesidx3ubyte', 'trainimagesidx3ubyte')
+    """
+    plain = re.sub(r"[\W_]", "", name.lower().removesuffix(".gz"))
+    return plain.replace("labels", "images").replace("idx1", "idx3")
 
 
 def _ending(name: str) -> tuple[str | None, str]:

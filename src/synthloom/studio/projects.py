@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from synthloom.errors import UsageError
+from synthloom.errors import FileError, UsageError
 from synthloom.files import atomic
 
 __all__ = ["ACTIVE", "Project", "Projects", "home"]
@@ -63,6 +63,12 @@ class Project:
         self.save(document, changed)
         return changed
 
+    def introduce(self, name: str, kind: str, **more: Any) -> Project:
+        """From here on it is one of the list. `name` is only ever shown."""
+        now = time.time()
+        self.save("card", {"name": clean(name) or "untitled", "kind": kind, "made": now, "touched": now} | more)
+        return self
+
     def touch(self) -> None:
         """It has been worked on: from here on its days are counted."""
         self.change("card", touched=time.time())
@@ -80,7 +86,7 @@ class Project:
 
     @property
     def job(self) -> dict[str, Any]:
-        return self.load("job")
+        return {"action": "", "state": ""} | self.load("job")
 
     @property
     def busy(self) -> bool:
@@ -111,14 +117,19 @@ class Projects:
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     projects = Projects(Path(folder))
-    ...     project = projects.new("people.csv", "table")
+    ...     project = projects.new().introduce("people.csv", "table")
     ...     projects[project.id].card["name"], "../people" in projects
     ('people.csv', False)
     """
 
     def __init__(self, folder: Path, days: float = 30) -> None:
         self.folder, self.days = folder, days
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise FileError(
+                f"projects must be kept in a folder, however: {folder}: {error.strerror}; name another with --folder"
+            ) from error
 
     def __iter__(self) -> Iterator[Project]:
         """The one worked on last comes first."""
@@ -134,12 +145,10 @@ class Projects:
             raise UsageError(f"a project must be one of the list, however: {name[:40]!r} is none")
         return Project(self.folder / name)
 
-    def new(self, name: str, kind: str) -> Project:
-        """An empty project. `name` is only ever shown."""
+    def new(self) -> Project:
+        """An empty folder, in which what comes in can lie. Once it is introduced it is a project of the list."""
         project = Project(self.folder / secrets.token_hex(8))
         project.folder.mkdir(mode=0o700)
-        now = time.time()
-        project.save("card", {"name": clean(name) or "untitled", "kind": kind, "made": now, "touched": now})
         return project
 
     def delete(self, project: Project) -> None:

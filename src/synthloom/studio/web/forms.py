@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import overload
+
 from fastapi import Request
 
 from synthloom.errors import UsageError
@@ -35,14 +37,18 @@ async def form(request: Request) -> Form:
     return Form([(key, value) for key, value in sent.multi_items() if isinstance(value, str)])
 
 
-def whole(text: str, name: str, least: int, most: int) -> int | None:
-    """A whole number, or None where nothing is said.
+@overload
+def whole(text: str, name: str, least: int, most: int, default: int) -> int: ...
+@overload
+def whole(text: str, name: str, least: int, most: int, default: None = None) -> int | None: ...
+def whole(text: str, name: str, least: int, most: int, default: int | None = None) -> int | None:
+    """A whole number, or `default` where nothing is said.
 
-    >>> whole("12", "seed", 0, 99), whole("", "seed", 0, 99)
-    (12, None)
+    >>> whole("12", "seed", 0, 99), whole("", "seed", 0, 99), whole("", "how far", 0, 100, 30)
+    (12, None, 30)
     """
     if not text:
-        return None
+        return default
     if not text.isascii() or not text.isdigit() or not least <= int(text[:20]) <= most:
         raise UsageError(f"{name} must be a whole number from {least:,} to {most:,}, however: {text[:30]!r}")
     return int(text)

@@ -56,7 +56,7 @@ def _said(project: Project, error: Exception) -> str:
     """A message without names that only we know: paths here, and what we called a file of the upload."""
     words = str(error).replace(f"{project.folder}{os.sep}", "")
     card = project.card
-    return re.sub(r"raw[/\\]\d{6}[/\\]\d{6}[.\w]*", card["name"] if card.get("files") == 1 else "one file", words)
+    return re.sub(r"raw[/\\]\d{6}[/\\]\d{6}[.\w-]*", card["name"] if card.get("files") == 1 else "one file", words)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from synthloom.reporting.facts import plain_facts
 from synthloom.sources import SOURCES, Images, read_table, write_images, write_table, write_texts
 from synthloom.sources.images import join
 from synthloom.studio.projects import Project
-from synthloom.studio.work.files import parts, shown
+from synthloom.studio.work.files import parts, said, shown
 from synthloom.synthesizers import Synthesizer, TableSynthesizer
 
 __all__ = ["run"]
@@ -63,7 +63,7 @@ def run(project: Project) -> str:
         kind=project.kind,
         model=model,
         progress=False,
-        **_target(project, real),
+        **_target(project),
     )
     project.save("result", plain_facts(result | {"verdict": facts["verdict"], "judged": len(judged)}))
     return "done"
@@ -80,15 +80,10 @@ def _few(model: Synthesizer[Any], items: Any, most: int) -> Any:
     return model.source.take(items, np.sort(rng.generator(0, "few").permutation(len(items))[:most]))
 
 
-def _target(project: Project, real: Any) -> dict[str, Any]:
+def _target(project: Project) -> dict[str, Any]:
     """The column that the user wants to predict."""
-    if project.kind != "table":
-        return {}
-    columns = project.load("settings").get("columns", {})
-    names = [column["name"] for column in project.load("facts")["columns"]]
-    found = [names[int(i)] for i, column in columns.items() if column.get("role") == "target"]
-    chosen = [name for name in real.columns if str(name) in found]
-    return {"target": chosen[0]} if chosen else {}
+    names = [name for name, role in said(project, "role").items() if role == "target"]
+    return {"target": names[0]} if names else {}
 
 
 # -- what is asked for ------------------------------------------------------------------------------------------------

@@ -63,8 +63,8 @@ def _traverse(model: Synthesizer[Any], real: Any, row: int = 0, rows: int = 6) -
     """What single numbers of an image's code do."""
     assert isinstance(model, ImageSynthesizer)
     steps = 9
-    shown_rows = model.traverse(_one(model, real, row, ""), rows=rows, steps=steps)
-    return {"item": shown(_one(model, real, row, "")), "picture": png(sheet(shown_rows, columns=steps))}
+    moved = model.traverse(_one(model, real, row, ""), rows=rows, steps=steps)
+    return {"picture": png(sheet(moved, columns=steps))}
 
 
 def _one(model: Synthesizer[Any], real: Any, row: int, text: str) -> Any:

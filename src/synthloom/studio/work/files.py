@@ -16,12 +16,22 @@ from synthloom.sources.images import sheet
 from synthloom.studio.projects import Project
 from synthloom.synthesizers import SYNTHESIZERS, Synthesizer
 
-__all__ = ["DATA", "build", "parts", "png", "shown"]
+__all__ = ["DATA", "build", "parts", "png", "said", "shown"]
 
 DATA = {"table": "data.parquet", "text": "data.parquet", "image": "data.npz"}
 """Kind of data -> the file in which it is kept once it is read."""
 
 _FEWEST_TO_SPLIT = 50
+
+_COLUMNS, _LETTERS = 40, 100
+"""Columns of a table, and letters of a cell, that a page shows at most."""
+
+
+def said(project: Project, what: str) -> dict[str, str]:
+    """What the user has said of columns, their "type" or "role", by name; the page numbers them, as they were found."""
+    names = [column["name"] for column in project.load("facts").get("columns", [])]
+    columns = project.load("settings").get("columns", {})
+    return {names[int(i)]: column[what] for i, column in columns.items() if what in column}
 
 
 def parts(project: Project) -> tuple[Any, Any]:
@@ -30,9 +40,7 @@ def parts(project: Project) -> tuple[Any, Any]:
     source = SOURCES[kind]
     items = source.read(project.path(DATA[kind]))
     if kind == "table":
-        columns = settings.get("columns", {})
-        out = [i for i in range(items.shape[1]) if columns.get(str(i), {}).get("role") == "out"]
-        items = items.drop(columns=items.columns[out])
+        items = items.drop(columns=[name for name, role in said(project, "role").items() if role == "out"])
     if not settings.get("aside", True) or len(items) < _FEWEST_TO_SPLIT:
         return items, None
     order = rng.generator(0, "aside").permutation(len(items))
@@ -52,9 +60,8 @@ def build(project: Project, items: Any) -> Synthesizer[Any]:
     if settings.get("epochs"):
         knobs["epochs"] = settings["epochs"]
     if kind == "table":
-        names = list(SOURCES[kind].read(project.path(DATA[kind])).columns)
-        said = {names[int(i)]: column["type"] for i, column in settings.get("columns", {}).items() if "type" in column}
-        knobs["schema"] = {name: type_ for name, type_ in said.items() if name in list(items.columns)} or None
+        types = said(project, "type")
+        knobs["schema"] = {name: type_ for name, type_ in types.items() if name in items.columns} or None
         knobs["rules"] = settings.get("rules", [])
         knobs["epsilon"] = settings.get("epsilon")
     return SYNTHESIZERS[kind](settings.get("model"), seed=settings.get("seed", 0), **knobs)
@@ -63,8 +70,10 @@ def build(project: Project, items: Any) -> Synthesizer[Any]:
 def shown(items: Any) -> dict[str, Any]:
     """Items as a page can show them: a table of texts, texts, or a picture."""
     if isinstance(items, pd.DataFrame):
-        cells = [[None if pd.isna(cell) else str(cell)[:200] for cell in row] for row in items.astype(object).values]
-        return {"columns": [str(name) for name in items.columns], "rows": cells}
+        some = items.iloc[:, :_COLUMNS].astype(object)
+        cells = [[None if pd.isna(cell) else str(cell)[:_LETTERS] for cell in row] for row in some.values]
+        more = items.shape[1] - some.shape[1]
+        return {"columns": [str(name)[:_LETTERS] for name in some.columns], "rows": cells, "more": more}
     if isinstance(items, Images):
         return {"picture": png(sheet(items, columns=min(10, len(items)))), "count": len(items)}
     assert isinstance(items, Texts)

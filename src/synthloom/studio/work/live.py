@@ -20,7 +20,7 @@ _EVERY = 0.4
 _POINTS = 150
 """Points of the curve at most; of more, every other one is dropped, of either curve."""
 
-_GLIMPSES = 8
+_GLIMPSES = 5
 
 _CALM = 20
 """How many times longer than a glimpse takes training goes on before the next."""

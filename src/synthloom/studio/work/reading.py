@@ -19,9 +19,9 @@ from synthloom.metrics.table.read import read_tables
 from synthloom.reporting.facts import plain_facts
 from synthloom.reporting.marginals import marginal
 from synthloom.sources import SOURCES, Frame, Images, Texts
-from synthloom.sources.images import sheet
+from synthloom.sources.images import join, sheet
 from synthloom.studio.projects import Project
-from synthloom.studio.work.files import DATA, png
+from synthloom.studio.work.files import DATA, png, said
 
 __all__ = ["find", "run"]
 
@@ -40,16 +40,15 @@ def run(project: Project) -> str:
     raw, card = project.path("raw"), project.card
     kind = card["kind"]
     if not raw.exists():  # it was read before, and types are looked at anew
-        said = {i: c["type"] for i, c in project.load("settings").get("columns", {}).items() if "type" in c}
-        frame = SOURCES[kind].read(project.path(DATA[kind]))
-        project.save("facts", plain_facts(project.load("facts") | {"columns": find(frame, said)}))
+        columns = find(SOURCES[kind].read(project.path(DATA[kind])), said(project, "type"))
+        project.save("facts", plain_facts(project.load("facts") | {"columns": columns}))
         return "done"
     items: Any
-    items, notes = _images(_place(raw)) if kind == "image" else (SOURCES[kind].read(_place(raw)), list[str]())
+    items, notes = _images(raw) if kind == "image" else (SOURCES[kind].read(_place(raw)), list[str]())
     if not len(items):
         raise DataError(f"there must be {SOURCES[kind].things} in the upload, however: there are none")
     named = card.get("labels")
-    if named and getattr(items, "labels", None):  # folders go by numbers on disk
+    if named and getattr(items, "labels", None) and not _idx(raw):  # folders go by numbers on disk
         items.labels = [named[int(label)] for label in items.labels]
     SOURCES[kind].write(items, project.path(DATA[kind]))
     facts = _FACTS[kind](items) | {"notes": notes, "things": SOURCES[kind].things}
@@ -65,17 +64,26 @@ def _place(raw: Path) -> Path:
     return files[0] if len(files) == 1 else files[0].parent if len(folders) == 1 else raw
 
 
-def _images(path: Path) -> tuple[Images, list[str]]:
+def _idx(raw: Path) -> list[Path]:
+    """The idx files of images; those of labels lie beside them, and are read along."""
+    return sorted(path for path in raw.glob("*/*idx*") if "idx1" not in path.name)
+
+
+def _images(raw: Path) -> tuple[Images, list[str]]:
     """Images of one size that can be learnt here."""
-    read, notes = SOURCES["image"].read, []
+    paths, notes = _idx(raw) or [_place(raw)], []
+
+    def read(frame: Frame | None = None) -> Images:
+        return join(SOURCES["image"].read(path, frame=frame) for path in paths)
+
     try:
-        images = read(path)
+        images = read()
     except DataError:  # of several sizes
-        images = read(path, frame=Frame((_MIXED, _MIXED)))
+        images = read(Frame((_MIXED, _MIXED)))
         notes.append(f"the images were of several sizes; they have been brought to {_MIXED} x {_MIXED} pixels")
     _, H, W, _ = images.level_NHWC.shape
     if max(H, W) > _LARGEST:
-        images = read(path, frame=Frame((_LARGEST, _LARGEST)))
+        images = read(Frame((_LARGEST, _LARGEST)))
         notes.append(f"the images had {H} x {W} pixels; they have been brought to {_LARGEST} x {_LARGEST}")
     return images, notes
 
@@ -87,8 +95,8 @@ def _of_table(frame: pd.DataFrame) -> dict[str, Any]:
     return {"rows": len(frame), "types": list(COLUMNS), "columns": find(frame, {})}
 
 
-def find(frame: pd.DataFrame, said: dict[str, str]) -> list[dict[str, Any]]:
-    """Column by column: its type (`said` overrides what it looks like), gaps, a histogram, and what is kept back.
+def find(frame: pd.DataFrame, types: dict[str, str]) -> list[dict[str, Any]]:
+    """Column by column: its type (`types` override what it looks like), gaps, a histogram, and what is kept back.
 
     >>> df = pd.DataFrame({"age": [31, 42, 27, 42, 31] * 9, "sex": ["f", "m", "f", "m", "f"] * 9})
     >>> [(column["type"], column["missing"]) for column in find(df, {})]
@@ -101,12 +109,12 @@ def find(frame: pd.DataFrame, said: dict[str, str]) -> list[dict[str, Any]]:
     for i, name in enumerate(frame.columns):
         column: dict[str, Any] = {"name": str(name), "missing": float(frame.iloc[:, i].isna().mean())}
         own = shown.iloc[:, [i]]
-        schema = {name: said[str(i)]} if str(i) in said else None
+        schema = {name: types[str(name)]} if str(name) in types else None
         try:
             codec = TableCodec(Options(), schema).fit(own)
             column |= {"type": codec.schema_.fields[0].type, "notice": next(iter(codec.notices.values()), "")}
         except SynthloomError as error:
-            column |= {"type": said.get(str(i), ""), "notice": "", "error": str(error)}
+            column |= {"type": types.get(str(name), ""), "notice": "", "error": str(error)}
         column["distinct"] = int(own.iloc[:, 0].nunique())
         if name in drawn:
             column["figure"] = marginal(name, tables[0], tables[0], RARE)

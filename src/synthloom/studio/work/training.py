@@ -16,8 +16,8 @@ __all__ = ["run"]
 _SAVE = 5.0
 """Seconds between two checkpoints: what a pause waits for, and a crash loses, at most."""
 
-_PICKED = 60
-"""Values of a category that a page lets one pick from; of more, by typing."""
+_PICKED, _PICKED_IN_ALL = 60, 600
+"""Values of a category that a page lets one pick from, and of all of them together; of more, by typing."""
 
 
 def run(project: Project) -> str:
@@ -55,12 +55,14 @@ def _pickers(synthesizer: Any) -> list[dict[str, Any]]:
         labels = synthesizer.codec_.labels_
         return [{"name": "label", "type": "category", "values": [str(label) for label in labels]}] if labels else []
     found: list[dict[str, Any]] = []
+    room = _PICKED_IN_ALL
     for name in synthesizer.schema_.names:
         type_ = synthesizer.schema_[name].type
         column: Any = synthesizer.codec_.column(name)
         if type_ in ("number", "datetime", "duration"):
             found.append({"name": str(name), "type": type_})
-        elif type_ == "category" and len(values := column.values) <= _PICKED:
+        elif type_ == "category" and len(values := column.values) <= min(_PICKED, room):
+            room -= len(values)
             found.append({"name": str(name), "type": type_, "values": [str(value) for value in values]})
         elif type_ == "category":
             found.append({"name": str(name), "type": "word"})

@@ -35,7 +35,7 @@ async def begin(request: Request, project: Here, studio: TheStudio) -> Response:
     sent = await form(request)
     if not project.has_model:
         return go(request, f"/p/{project.id}/train")
-    n = whole(sent.get("n"), "how many", 1, MOST[project.kind]) or 1_000
+    n = whole(sent.get("n"), "how many", 1, MOST[project.kind], 1_000)
     seed = whole(sent.get("seed"), "seed", 0, 2**31)
     columns = enumerate(project.load("pickers")["columns"])
     given = [asked for i, column in columns if (asked := _asked(column, f"c{i}", sent))]

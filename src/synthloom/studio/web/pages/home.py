@@ -29,7 +29,7 @@ def home(request: Request, studio: TheStudio) -> Response:
 @routes.post("/projects")
 async def upload(request: Request, studio: TheStudio) -> Response:
     """Take in files as a new project; what goes wrong leaves nothing behind."""
-    project = studio.projects.new("", "table")
+    project = studio.projects.new()
     raw = project.path("raw")
     raw.mkdir()
     intake = Intake(raw, studio.limits)
@@ -42,7 +42,7 @@ async def upload(request: Request, studio: TheStudio) -> Response:
     except BaseException:
         studio.projects.delete(project)
         raise
-    project.change("card", kind=said or kind, name=intake.names[0], labels=intake.labels, files=intake.count)
+    project.introduce(intake.names[0], said or kind, labels=intake.labels, files=intake.count)
     studio.jobs.start(project, "read")
     return go(request, f"/p/{project.id}/data")
 

@@ -54,10 +54,10 @@ def _asked(request: Request) -> dict[str, Any]:
     """What the sliders and boxes say; what was never touched is as it begins."""
     said = request.query_params
     return {
-        "row": whole(said.get("row", ""), "the number", 0, 10**9) or 0,
-        "to": whole(said.get("to", ""), "the other number", 0, 10**9) if said.get("to") else 1,
-        "strength": (whole(said.get("strength", ""), "how far", 0, 100) if said.get("strength") else 30) or 0,
-        "share": (whole(said.get("share", ""), "the place", 0, 8) if said.get("share") else 4) or 0,
+        "row": whole(said.get("row", ""), "the number", 0, 10**9, 0),
+        "to": whole(said.get("to", ""), "the other number", 0, 10**9, 1),
+        "strength": whole(said.get("strength", ""), "how far", 0, 100, 30),
+        "share": whole(said.get("share", ""), "the place", 0, 8, 4),
         "text": said.get("text", "")[:_LETTERS],
         "text_a": said.get("text_a", "")[:_LETTERS],
         "text_b": said.get("text_b", "")[:_LETTERS],

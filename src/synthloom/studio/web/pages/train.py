@@ -54,13 +54,12 @@ async def begin(request: Request, project: Here, studio: TheStudio) -> Response:
         model = sent.get("model")
         if model and model not in MODELS[project.kind]:
             raise UsageError(f"the model must be one of {', '.join(MODELS[project.kind])}, however: {model[:20]!r}")
-        minutes = whole(sent.get("minutes"), "minutes", 0, 10_000)
         project.change(
             "settings",
             model=model or None,
-            minutes=5 if minutes is None else minutes,
+            minutes=whole(sent.get("minutes"), "minutes", 0, 10_000, 5),
             epochs=whole(sent.get("epochs"), "rounds", 1, 100_000),
-            seed=whole(sent.get("seed"), "seed", 0, 2**31) or 0,
+            seed=whole(sent.get("seed"), "seed", 0, 2**31, 0),
         )
     studio.explorer.close(project)
     studio.jobs.start(project, "train", go_on=go_on)
