@@ -1,6 +1,7 @@
-"""How true rows are to a condition, and how well gaps are filled.
+"""How true rows are to a condition, how well gaps are filled, and how near to a row what is made of it stays.
 
     python benchmarks/table_conditions.py --train adult_train.csv --test adult_test.csv [--model nvae] [--epochs 5]
+                                          [--only conditions gaps neighbours] [--load model.loom] [--keep model.loom]
 
 For each column in turn, and for five pairs of columns drawn by chance, a condition is taken from a training row: a
 category is given as it stands, a number as the range from 10 % of the rows below it to 10 % above. Rows drawn under the
@@ -14,6 +15,9 @@ guessed right, numbers by root mean square and mean absolute error in standard d
 the model stand the mode or median, scikit-learn's IterativeImputer (numbers and category codes together; what is a
 category is rounded to the nearest code) and one HistGradientBoosting per column that is told all the others with their
 gaps.
+
+Neighbours: rows of the test file are read back (`reconstruct`) and varied (`vary`) more and more. Printed is how many of
+their categories stay, and how far their numbers go, in ranks of the column from 0 to 1; last for other test rows.
 """
 
 from __future__ import annotations
@@ -161,12 +165,34 @@ def impute(table: sl.TableSynthesizer, train: pd.DataFrame, test: pd.DataFrame, 
     return pd.DataFrame(scores)
 
 
+def neighbours(table: sl.TableSynthesizer, test: pd.DataFrame, rows: int) -> pd.DataFrame:
+    truth = test.sample(rows, random_state=0).reset_index(drop=True)
+    numbers = [name for name in truth if truth[name].dtype.kind in "iuf"]
+    order = {name: np.sort(test[name].dropna()) for name in numbers}
+
+    def rank(name: str, cells: pd.Series) -> np.ndarray:
+        first, last = (order[name].searchsorted(cells, side) for side in ("left", "right"))
+        return (first + last) / 2 / len(order[name])
+
+    def compare(way: str, made: pd.DataFrame) -> dict[str, Any]:
+        made = made.reset_index(drop=True)
+        same = [(made[name] == truth[name]).mean() for name in truth.columns.difference(numbers)]
+        off = [np.abs(rank(name, made[name]) - rank(name, truth[name])).mean() for name in numbers]
+        return {"way": way, "same": np.mean(same), "off": np.mean(off)}
+
+    found = [compare("reconstruct", table.reconstruct(truth))]
+    found += [compare(f"vary {s}", table.vary(truth, 1, s, seed=0)) for s in (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)]
+    return pd.DataFrame([*found, compare("other rows", test.sample(rows, random_state=1))])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--test", type=Path, required=True)
     parser.add_argument("--model", default="nvae")
     parser.add_argument("--load", type=Path, help="a fitted model, instead of a training")
+    parser.add_argument("--keep", type=Path, help="where to write the fitted model")
+    parser.add_argument("--only", nargs="+", default=["conditions", "gaps", "neighbours"])
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--rows", type=int, default=4000, help="rows drawn for each condition")
     parser.add_argument("--holed", type=int, default=2000, help="rows with gaps")
@@ -179,11 +205,18 @@ def main() -> None:
     else:
         knobs = {"epochs": args.epochs} if args.epochs else {}
         table = sl.TableSynthesizer(args.model, seed=0, protect=False, threads=args.threads, **knobs).fit(train)
+        if args.keep:
+            table.save(args.keep)
     rng = np.random.default_rng(0)
-    found = conditions(table, pd.concat([train, test], ignore_index=True), args.rows, rng)
-    print("\nmeans\n" + found.mean(numeric_only=True).to_string(float_format="%.2f"))
-    print("\n20 % of the cells taken out")
-    print(impute(table, train, test, args.holed, rng).to_string(index=False, float_format="%.3f"))
+    if "conditions" in args.only:
+        found = conditions(table, pd.concat([train, test], ignore_index=True), args.rows, rng)
+        print("\nmeans\n" + found.mean(numeric_only=True).to_string(float_format="%.2f"))
+    if "gaps" in args.only:
+        print("\n20 % of the cells taken out")
+        print(impute(table, train, test, args.holed, rng).to_string(index=False, float_format="%.3f"))
+    if "neighbours" in args.only:
+        print("\nnearer and farther")
+        print(neighbours(table, test, args.holed).to_string(index=False, float_format="%.3f"))
 
 
 if __name__ == "__main__":

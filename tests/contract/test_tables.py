@@ -175,6 +175,19 @@ def test_identifiers_stay_unique_from_shard_to_shard(fitted):
     assert fitted.sample(12_000, seed=1)["patient_id"].is_unique
 
 
+def test_a_row_read_back_is_nearer_to_the_row_than_others_are(fitted, real):
+    """... And the farther, the stronger it is varied: a code without chance must still be one that can be read."""
+    rows = real.head(150).reset_index(drop=True)
+
+    def agreeing(other):
+        names = "ward", "sex", "smoker", "drug", "readmitted"
+        return np.mean([(rows[name] == other[name].reset_index(drop=True)).mean() for name in names])
+
+    back, far = agreeing(fitted.reconstruct(rows)), agreeing(fitted.vary(rows, 1, 1.0, seed=0))
+    assert back > agreeing(fitted.vary(rows, 1, 0.6, seed=0)) > far
+    assert back > far + 0.05
+
+
 def test_row_verbs_keep_the_index(fitted, real):
     rows = real.head(5).set_axis(list("vwxyz"))
     assert list(fitted.reconstruct(rows).index) == list("vwxyz")

@@ -226,6 +226,37 @@ def test_temperature_scales_the_spread():
     assert q.draw(0).var is q.mean.var is q.var_BNC
 
 
+def test_noise_in_place_of_chance_keeps_codes_as_far_out_as_draws():
+    with seeded(8):
+        latent = NvibLatent(8, 4, tokens=5, typical=True, first_var=0.9)
+        x_BnD, mask_Bn = features(latent)
+        q = latent((x_BnD[:1].expand(500, -1, -1), mask_Bn[:1].expand(500, -1)))
+        drawn = {t: q.draw(t) for t in (0.0, 0.1, 0.6, 1.0)}
+    still = drawn[0.0]
+    assert torch.equal(still.mu, q.mean.mu) and still.var is None
+    assert torch.equal(still.mu[:1].expand_as(still.mu), still.mu)  # the same for each item, whoever is beside it
+    off = {t: (code.mu - q.process.mu_BNP).square().mean().item() for t, code in drawn.items() if t}
+    steps = [(drawn[t].mu - still.mu).square().mean().item() for t in (0.1, 0.6, 1.0)]
+    assert steps[0] < 0.1 < steps[0] + steps[1] < steps[2] + steps[1]
+    own = (still.mu - q.process.mu_BNP).square().mean().item()
+    assert abs(off[0.6] - (0.36 * off[1.0] + 0.64 * own)) < 0.1  # between the two, and not nearer to the middle
+
+
+def test_the_noise_that_costs_least_is_kept():
+    with seeded(8):
+        latent = NvibLatent(8, 4, tokens=5, typical=True)
+        tried = []
+
+        def cost():
+            tried.append(latent.noise_NP.square().mean())
+            return tried[-1]
+
+        latent.settle(cost, tries=5)
+    assert len(tried) == 5
+    assert latent.noise_NP.square().mean() == min(tried) < max(tried)
+    assert torch.equal(latent.state_dict()["noise_NP"], latent.noise_NP)
+
+
 def test_draw_or_mean_is_never_the_mode():
     with seeded(9):
         latent = NvibLatent(8, 4, tokens=5, kappa=2)

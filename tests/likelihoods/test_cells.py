@@ -71,6 +71,25 @@ def test_draws_follow_the_probabilities(small):
     assert drawn.known_BC.all()
 
 
+def test_without_chance_a_category_is_the_likeliest_and_a_number_in_the_middle():
+    made = writer([Block(5), Block(9, numbered=7)], any_order=False)
+    n = 4_000
+    with torch.no_grad():
+        drawn, still = made(code(n)).draw(), made(code(n)).draw(temperature=0.0)
+    assert (still.choice_BC == still.choice_BC[0]).all()
+    category, cell = still.choice_BC[0].tolist()
+    assert category == drawn.choice_BC[:, 0].bincount().argmax()
+    cells = drawn.choice_BC[drawn.choice_BC[:, 0] == category, 1]
+    others = (cells >= 7).float().mean()
+    if cell < 7:  # some number, if that is likelier than each of the rest: then the median one
+        share = cells[cells < 7].bincount(minlength=7).float().cumsum(0) / (cells < 7).sum()
+        assert share[cell] > 0.45 and (cell == 0 or share[cell - 1] < 0.55)
+    else:
+        assert others > 0.3
+    near = made(code(n)).draw(temperature=0.2).choice_BC
+    assert (near[:, 1] == cell).float().mean() > (drawn.choice_BC[:, 1] == cell).float().mean()
+
+
 def test_what_is_given_stays_and_the_rest_follows_it():
     """The last column given: drawn frequencies of the others are the conditional ones of that order."""
     net = writer(map(Block, SIZES), any_order=False)

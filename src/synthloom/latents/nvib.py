@@ -15,7 +15,7 @@ component has one variance for all its dimensions, else P; D width of the featur
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -201,6 +201,7 @@ class DirichletProcess:
     kappa: int = 1
     exact: bool = False
     place_NQ: Tensor | None = None  # coordinates of components that are known beforehand, and told to the decoder
+    noise_NP: Tensor | None = None  # what stands for chance where there is to be none
 
     def __len__(self) -> int:
         return len(self.mu_BNP)
@@ -211,8 +212,14 @@ class DirichletProcess:
 
     @property
     def mean(self) -> Mixture:
-        """E[F], the mixture G_q: components with their variances, exactly what evaluation attends to."""
-        return self._mixture(self.mu_BNP, self.var_BNC, self.log_alpha_BN.log_softmax(1))
+        """E[F], the mixture G_q: components with their variances, exactly what evaluation attends to.
+
+        Or a draw by the same noise for every item, if there is such.
+        """
+        log_weight_BN = self.log_alpha_BN.log_softmax(1)
+        if self.noise_NP is None:
+            return self._mixture(self.mu_BNP, self.var_BNC, log_weight_BN)
+        return self._mixture(self.mu_BNP + self.var_BNC.sqrt() * self.noise_NP, None, log_weight_BN)
 
     def _mixture(self, mu_BNP: Tensor, var_BNC: Tensor | None, log_weight_BN: Tensor) -> Mixture:
         mix = Mixture(mu_BNP, var_BNC, log_weight_BN)
@@ -225,14 +232,16 @@ class DirichletProcess:
 
         Inside a component the weights are Dirichlet(alpha_i / kappa, ...); with those of the components themselves that
         is one Dirichlet over all. `temperature` scales the spread of places and weights (alpha by its inverse square);
-        0 is `mean`.
+        0 is `mean`, and if that has noise, what is between has as much.
         """
         if temperature == 0:
             return self.mean
         mu_BNP, sigma_BNC = self.mu_BNP.repeat(1, self.kappa, 1), self.var_BNC.sqrt().repeat(1, self.kappa, 1)
         log_alpha_BN = self.log_alpha_BN.repeat(1, self.kappa) - math.log(self.kappa * temperature**2)
-        z_BNP = mu_BNP + temperature * sigma_BNC * torch.randn_like(mu_BNP)
-        return self._mixture(z_BNP, None, log_dirichlet(log_alpha_BN))
+        noise_BNP = temperature * torch.randn_like(mu_BNP)
+        if self.noise_NP is not None and temperature < 1:
+            noise_BNP = noise_BNP + math.sqrt(1 - temperature**2) * self.noise_NP.repeat(self.kappa, 1)
+        return self._mixture(mu_BNP + sigma_BNC * noise_BNP, None, log_dirichlet(log_alpha_BN))
 
     def kl(self) -> dict[str, Tensor]:
         """{"gaussian": L_G, "dirichlet": L_D}: nats per item, an upper bound on the KL from the prior process.
@@ -380,6 +389,10 @@ class NvibLatent(Latent):
     and L_D. At `first_var` of the prior's variance there is little noise, so that the first steps can see through it.
     With `places` a component has so many more coordinates that tell whose token's it is: known, so no part of the KL.
 
+    Means are no codes where little is said: of a posterior almost as wide as the prior all draws are far from it, and
+    a decoder that has learnt from draws makes nothing of it. A `typical` latent has noise in its place, the same for
+    every item; `settle` finds a good one.
+
     >>> latent = NvibLatent(features=16, size=4, tokens=5)
     >>> q = latent((torch.randn(2, 5, 16), torch.ones(2, 5, dtype=torch.bool)))
     >>> q.draw().mu.shape, sorted(q.kl())
@@ -404,6 +417,7 @@ class NvibLatent(Latent):
         exact: bool = False,
         first_var: float = 0.135,
         places: int = 0,
+        typical: bool = False,
         prior_mu: float = 0.0,
         prior_var: float = 1.0,
         prior_alpha: float = 1.0,
@@ -433,6 +447,8 @@ class NvibLatent(Latent):
         self.register_buffer("length_L", torch.eye(tokens + 1)[tokens])
         self.place_NQ: Tensor
         self.register_buffer("place_NQ", sinusoids(tokens + 1, places), persistent=False)
+        self.noise_NP: Tensor | None
+        self.register_buffer("noise_NP", torch.randn(tokens + 1, size) if typical else None)
 
     def forward(self, features: tuple[Tensor, Tensor]) -> NvibPosterior:
         return self.posterior(*features)
@@ -462,6 +478,7 @@ class NvibLatent(Latent):
             self.kappa,
             self.exact,
             self.place_NQ[: x_BnD.shape[1] + 1],
+            None if self.noise_NP is None else self.noise_NP[: x_BnD.shape[1] + 1],
         )
         return NvibPosterior((process,))
 
@@ -504,6 +521,16 @@ class NvibLatent(Latent):
         self.log_alpha.weight.copy_(torch.cat([torch.zeros_like(mean_D), torch.full_like(mean_D, 1 / (2 * noise))]))
         nn.init.constant_(self.log_alpha.bias, float(tau_alpha * log_alpha_T.std().clamp(min=1) - common))
 
+    @torch.no_grad()
+    def settle(self, cost: Callable[[], Tensor], tries: int = 8) -> None:
+        """Keep the noise with which codes without chance cost least, of so many."""
+        assert self.noise_NP is not None
+        found = []
+        for _ in range(tries):
+            self.noise_NP = torch.randn_like(self.noise_NP)
+            found.append((float(cost()), self.noise_NP))
+        self.noise_NP = min(found, key=lambda pair: pair[0])[1]
+
     def observe(self, tokens_N: Tensor) -> None:
         """Learn how long items are: how many have how many tokens."""
         counts_L = torch.bincount(tokens_N, minlength=self.tokens + 1)
@@ -543,6 +570,7 @@ class NvibLatent(Latent):
             self.kappa,
             self.exact,
             self.place_NQ,
+            self.noise_NP,
         )
         return NvibPosterior((process,))
 

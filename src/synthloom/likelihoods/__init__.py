@@ -25,7 +25,7 @@ class Likelihood(Protocol[B]):
     def draw(self, given: B | None = None, temperature: float = 1.0) -> B:
         """One item per code; cells that `given` knows are kept as they are.
 
-        `temperature` scales the chance in it; 0 is the best guess: the likeliest choice, the expected number.
+        `temperature` scales the chance in it; 0 is the best guess: the likeliest choice, a number in the middle.
         """
         ...
 

@@ -131,11 +131,13 @@ class CellHead(nn.Module):
     def draw(self, c: int, h_BD: Tensor, temperature: float) -> Tensor:
         """Choices [B] in column c."""
         choice_B = torch.zeros(len(h_BD), dtype=torch.int64, device=h_BD.device)
-        for position, (divisor, base) in enumerate(self.spec.blocks[c].digits):
+        block = self.spec.blocks[c]
+        cells = block.numbered if len(block.digits) == 1 else 0
+        for position, (divisor, base) in enumerate(block.digits):
             logits_BK = self._logits(c, position, h_BD)
             if position == 1:
                 logits_BK = logits_BK + self.second[str(c)](choice_B // base)
-            choice_B = choice_B + divisor * _choose(logits_BK, temperature)
+            choice_B = choice_B + divisor * _choose(logits_BK, temperature, cells)
         # the last second digits of a wide column may stand for no choice at all
         return choice_B.clamp(max=self.spec.blocks[c].choices - 1)
 
@@ -207,13 +209,25 @@ class CellHead(nn.Module):
         return score[..., 0], score[..., 1].clamp(-6, 1)
 
 
-def _choose(logits_BK: Tensor, temperature: float) -> Tensor:
-    """A draw from each softmax: where a uniform number falls among the summed probabilities."""
-    if temperature == 0:
-        return logits_BK.argmax(1)
-    sum_BK = (logits_BK / temperature).softmax(1).cumsum(1)
-    u_B1 = torch.rand(len(sum_BK), 1, device=sum_BK.device) * sum_BK[:, -1:]
-    return (sum_BK <= u_B1).sum(1).clamp(max=sum_BK.shape[1] - 1)
+def _choose(logits_BK: Tensor, temperature: float, cells: int = 0) -> Tensor:
+    """A draw from each softmax, of whose choices the first so many may be the cells of a number.
+
+    Cells hold as many rows as each other, so the likeliest says little: with less chance, a number stays by its median.
+    """
+    if cells and temperature < 1:
+        number_B1 = logits_BK[:, :cells].logsumexp(1, keepdim=True)
+        other_B = _choose(torch.cat([number_B1, logits_BK[:, cells:]], dim=1), temperature) - 1
+        return torch.where(other_B < 0, _fall(logits_BK[:, :cells].softmax(1), temperature), cells + other_B)
+    return logits_BK.argmax(1) if temperature == 0 else _fall((logits_BK / temperature).softmax(1))
+
+
+def _fall(share_BK: Tensor, spread: float = 1.0) -> Tensor:
+    """Where a uniform number falls among the summed shares; with less `spread`, one nearer to a half."""
+    sum_BK = share_BK.cumsum(1)
+    u_B1 = torch.rand(len(sum_BK), 1, device=sum_BK.device)
+    if spread < 1:
+        u_B1 = 0.5 + spread * (u_B1 - 0.5)
+    return (sum_BK <= u_B1 * sum_BK[:, -1:]).sum(1).clamp(max=sum_BK.shape[1] - 1)
 
 
 class CellWriter(nn.Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
+import torch
 from pydantic import Field
 
 from synthloom.attention import DenoisingAttention
@@ -23,6 +24,10 @@ _CALIBRATION_ROWS = 2048
 _CALIBRATION_CELLS = 1 << 19
 """Rows that are drawn to set the columns straight: as many as there are, but not fewer than this, which tells a share
 of one half to a percent, nor more cells than this, or the former: what is remembered of each takes two kilobytes."""
+
+
+_SETTLING_ROWS = 512
+"""Rows by which the noise is chosen that codes have in place of chance."""
 
 
 class TableNVAE(TableModel):
@@ -80,7 +85,15 @@ class TableNVAE(TableModel):
     def build(self, spec: TableSpec) -> VAE:
         hidden = 2 * self.width
         encoder = CellEncoder(CellReader(spec, self.width), Encoder(self.width, self.layers, self.heads, hidden))
-        latent = NvibLatent(self.width, self.size, len(spec.blocks), delta=self.delta, exact=True, first_var=_FIRST_VAR)
+        latent = NvibLatent(
+            self.width,
+            self.size,
+            len(spec.blocks),
+            delta=self.delta,
+            exact=True,
+            first_var=_FIRST_VAR,
+            typical=True,
+        )
         decoder = Decoder(
             self.width,
             self.layers,
@@ -109,6 +122,9 @@ class TableNVAE(TableModel):
         like = net.generate(net.prior(min(max(_CALIBRATION_ROWS, len(batch)), most)).draw())
         assert isinstance(like, CellLikelihood)
         like.calibrate(batch)
+        few = batch.take(torch.arange(min(len(batch), _SETTLING_ROWS)).to(batch.choice_BC.device))
+        assert isinstance(net.latent, NvibLatent)
+        net.latent.settle(lambda: -net.generate(net.infer(few).mean).log_prob(few).mean())
 
     def schedule(self) -> Schedule:
         if not self.rate:
