@@ -16,8 +16,8 @@ the model stand the mode or median, scikit-learn's IterativeImputer (numbers and
 category is rounded to the nearest code) and one HistGradientBoosting per column that is told all the others with their
 gaps.
 
-Neighbours: rows of the test file are read back (`reconstruct`) and varied (`vary`) more and more. Printed is how many of
-their categories stay, and how far their numbers go, in ranks of the column from 0 to 1; last for other test rows.
+Neighbours: rows of the test file are read back (`reconstruct`) and varied (`vary`) more and more. Printed is how many
+of their categories stay, and how far their numbers go, in ranks of the column from 0 to 1; last for other test rows.
 """
 
 from __future__ import annotations
