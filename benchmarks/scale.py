@@ -1,4 +1,4 @@
-"""python benchmarks/scale.py memory|judge|corpus|workers|ray: what docs/scale.md says of time, memory and deaths.
+"""python benchmarks/scale.py memory|judge|corpus|workers|ray|hosts: what docs/scale.md says of time, memory and deaths.
 
 memory    fit and sample of tables of 20 columns, from --least to --most rows, as CSV: seconds and peak resident memory;
           with --figure FILE.svg, drawn
@@ -6,6 +6,7 @@ judge     two such tables and a tenth as many held-out rows, judged: seconds and
 corpus    texts of 200 words, a tenth of --least to a tenth of --most of them, learnt for ten seconds: peak memory
 workers   the loss of one worker and of two at one total batch; two, one of which is killed, and one that goes on
 ray       1,000,000 rows on one process, two, and Ray; a worker and a driver that are killed; rows per core-second
+hosts     the same two things between two network namespaces, which is as near as one machine comes to two (root, Linux)
 
 Everything is written to a folder of its own and removed. Commands are those that a reader would type.
 """
@@ -220,6 +221,55 @@ def ray(folder: Path, rows: int, name: str) -> None:
         print("the same bytes:", _digest(out) == digests["local-1"], flush=True)
 
 
+def hosts(folder: Path, rows: int) -> None:
+    """Two hosts that see one file system and nothing else of each other but a cable."""
+    data, model = folder / "people.parquet", folder / "people.loom"
+    write_table(people(20_000), data)
+    ends = {"synthloom-a": "10.77.0.1", "synthloom-b": "10.77.0.2"}
+    head, port = ends["synthloom-a"], 6379
+
+    def ip(*words: object) -> str:
+        return subprocess.run(["ip", *map(str, words)], check=True, capture_output=True, text=True).stdout
+
+    def on(host: str, *call: object) -> subprocess.Popen:
+        # nobody but the other one can reach the cluster, so it asks nobody who they are
+        names = {"GLOO_SOCKET_IFNAME": "cable", "RAY_AUTH_MODE": "disabled"}
+        words = ["ip", "netns", "exec", host, *map(str, call)]
+        return subprocess.Popen(words, env=os.environ | names, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    try:
+        for host in ends:
+            ip("netns", "add", host)
+        a, b = ends
+        ip("link", "add", "cable", "netns", a, "type", "veth", "peer", "name", "cable", "netns", b)
+        for host, address in ends.items():
+            ip("-n", host, "addr", "add", f"{address}/24", "dev", "cable")
+            for link in ("lo", "cable"):
+                ip("-n", host, "link", "set", link, "up")
+        together = ["--nnodes", 2, "--nproc-per-node", 1, "--master-addr", head, "--master-port", 29_400]
+        fit = ["-m", "synthloom", "fit", data, "--out", model, "--model", "tvae", "--seed", 0, "--set", "epochs=3"]
+        torchrun = [sys.executable, "-m", "torch.distributed.run", *together, "--node-rank"]
+        ended = [job.wait() for job in [on(host, *torchrun, rank, *fit) for rank, host in enumerate(ends)]]
+        print(f"torchrun on two hosts ended with {ended}, and the model is there: {model.exists()}", flush=True)
+        ray = [Path(sys.executable).with_name("ray"), "start", "--num-cpus", 1, "--node-ip-address"]
+        on(a, *ray, head, "--head", "--port", port, "--include-dashboard", "false").wait()
+        on(b, *ray, ends[b], "--address", f"{head}:{port}").wait()
+        for out, host, more in (
+            ("one", a, ["--workers", 1]),
+            ("two", a, ["--engine", "ray", "--address", f"{head}:{port}"]),
+        ):
+            call = [*SYNTHLOOM, "sample", model, "--rows", rows, "--seed", 7, "--out", folder / out, *more]
+            on(host, *call).wait()
+        print(
+            "Ray on two hosts made the same bytes as one process:", _digest(folder / "one") == _digest(folder / "two")
+        )
+    finally:
+        for host in ends:
+            for pid in ip("netns", "pids", host).split():
+                os.kill(int(pid), signal.SIGKILL)
+            ip("netns", "del", host)
+
+
 def job(model: str, out: str, rows: int, engine: str, count: int) -> None:
     """One job; prints its seconds, those of all processors, and those of its tasks alone."""
     from synthloom.scale import ENGINES, generate
@@ -300,7 +350,7 @@ if __name__ == "__main__":
         job(sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5], int(sys.argv[6]))
         sys.exit()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["memory", "judge", "corpus", "workers", "ray"])
+    parser.add_argument("what", choices=["memory", "judge", "corpus", "workers", "ray", "hosts"])
     parser.add_argument("--rows", type=int, default=1_000_000, help="of the samples on Ray")
     parser.add_argument("--model", default="tvae", help="that draws on Ray: tvae is the fastest, nvae the default")
     parser.add_argument("--figure", type=Path, help="where to draw the curves of memory and time")
@@ -317,5 +367,7 @@ if __name__ == "__main__":
             corpus(Path(place), said.least, said.most)
         elif said.what == "workers":
             workers(Path(place))
+        elif said.what == "hosts":
+            hosts(Path(place), said.rows)
         else:
             ray(Path(place), said.rows, said.model)
