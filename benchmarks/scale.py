@@ -1,8 +1,12 @@
-"""python benchmarks/scale.py memory|workers|ray: what docs/scale.md says of time, memory and deaths, measured here.
+"""python benchmarks/scale.py memory|judge|corpus|workers|ray|hosts: what docs/scale.md says of time, memory and deaths.
 
-memory    fit and sample of tables of 20 columns, from --least to --most rows, as CSV: seconds and peak resident memory
+memory    fit and sample of tables of 20 columns, from --least to --most rows, as CSV: seconds and peak resident memory;
+          with --figure FILE.svg, drawn
+judge     two such tables and a tenth as many held-out rows, judged: seconds and peak resident memory
+corpus    texts of 200 words, a tenth of --least to a tenth of --most of them, learnt for ten seconds: peak memory
 workers   the loss of one worker and of two at one total batch; two, one of which is killed, and one that goes on
 ray       1,000,000 rows on one process, two, and Ray; a worker and a driver that are killed; rows per core-second
+hosts     the same two things between two network namespaces, which is as near as one machine comes to two (root, Linux)
 
 Everything is written to a folder of its own and removed. Commands are those that a reader would type.
 """
@@ -69,7 +73,8 @@ def run(*call: object, **options: object) -> tuple[float, float, float]:
     return time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20
 
 
-def memory(folder: Path, least: int, most: int, fit_time: str) -> None:
+def memory(folder: Path, least: int, most: int, fit_time: str, figure: Path | None) -> None:
+    measured: list[tuple[float, ...]] = []
     print("| rows | CSV, MB | fit, s | of processor | peak, GiB | sample as many, s | of processor | peak, GiB |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
     rows = least
@@ -83,10 +88,61 @@ def memory(folder: Path, least: int, most: int, fit_time: str) -> None:
         drawn = run(*SYNTHLOOM, "sample", model, "--rows", rows, "--out", out, "--seed", 0)
         out.unlink()
         model.unlink()
+        measured.append((rows, *fit, *drawn))
         cells = [f"{rows:,}", f"{size:,.0f}"]
         cells += [f"{x:.0f}" if i < 2 else f"{x:.2f}" for figures in (fit, drawn) for i, x in enumerate(figures)]
         print(f"| {' | '.join(cells)} |", flush=True)
         rows *= 10
+    if figure is not None:
+        draw(measured, figure)
+
+
+def draw(measured: list[tuple[float, ...]], path: Path) -> None:
+    """Curves by rows: of a fit (solid) and of a sample as large (dashed)."""
+    from judge_figures import alone
+
+    from synthloom.reporting.figures import curves
+
+    rows, _, fit_busy, fit_peak, _, draw_busy, draw_peak = map(list, zip(*measured, strict=True))
+    seconds, peaks = ({"training": fit, "heldout": of} for fit, of in ((fit_busy, draw_busy), (fit_peak, draw_peak)))
+    about = "Fit is the solid line, sample the dashed one."
+    alone(
+        path,
+        ("processor seconds: fit (solid), sample", curves("Processor seconds", about, rows, seconds, "rows", log=True)),
+        ("peak memory, GiB: fit (solid), sample", curves("Peak memory", about, rows, peaks, "rows", log=True)),
+    )
+
+
+def judge(folder: Path, least: int, most: int) -> None:
+    print("| rows | s | of processor | peak, GiB |\n|---|---|---|---|", flush=True)
+    rows = least
+    while rows <= most:
+        paths = [folder / f"{seed}.csv" for seed in range(3)]
+        for seed, (path, count) in enumerate(zip(paths, (rows, rows, rows // 10), strict=True)):
+            write_table(people(count, seed), path)
+        real, fake, holdout = paths
+        call = (*SYNTHLOOM, "evaluate", real, fake, "--holdout", holdout)
+        wall, busy, peak = run(*call, stdout=subprocess.DEVNULL)
+        print(f"| {rows:,} | {wall:.0f} | {busy:.0f} | {peak:.2f} |", flush=True)
+        rows *= 10
+
+
+def corpus(folder: Path, least: int, most: int) -> None:
+    chance = np.random.default_rng(0)
+    words = np.array([f"word{k}" for k in range(20_000)], object)
+    share = 1 / np.arange(1, len(words) + 1)
+    data, model = folder / "texts.txt", folder / "texts.loom"
+    knobs = ["--kind", "text", "--model", "gru", "--seed", 0, "--max-time", "10s"]
+    print("| texts | MB | s | of processor | peak, GiB |\n|---|---|---|---|---|", flush=True)
+    texts = least // 10
+    while texts <= most // 10:
+        with data.open("w") as file:
+            for start in range(0, texts, 1_000):
+                some = chance.choice(words, (min(1_000, texts - start), 200), p=share / share.sum())
+                file.writelines(" ".join(text) + "\n" for text in some.tolist())
+        wall, busy, peak = run(*SYNTHLOOM, "fit", data, "--out", model, *knobs, "--set", "threads=1", "--force")
+        print(f"| {texts:,} | {data.stat().st_size / 1e6:,.0f} | {wall:.0f} | {busy:.0f} | {peak:.2f} |", flush=True)
+        texts *= 10
 
 
 def workers(folder: Path) -> None:
@@ -119,10 +175,10 @@ def workers(folder: Path) -> None:
     print(f"one worker went on: best validation loss {last_loss(model):.4f}")
 
 
-def ray(folder: Path, rows: int) -> None:
+def ray(folder: Path, rows: int, name: str) -> None:
     data, model = folder / "people.parquet", folder / "people.loom"
     write_table(people(5_000), data)
-    knobs = ["--model", "tvae", "--seed", 0, "--set", "epochs=1", "--set", "threads=1"]  # the fastest to draw from
+    knobs = ["--model", name, "--seed", 0, "--set", "epochs=1", "--set", "threads=1"]
     run(*SYNTHLOOM, "fit", data, "--out", model, *knobs)
     digests: dict[str, str] = {}
     print(
@@ -163,6 +219,55 @@ def ray(folder: Path, rows: int) -> None:
             run(*call, "--resume", stdout=subprocess.DEVNULL)
             print(f"the driver was killed with {done} parts done, and called again with --resume")
         print("the same bytes:", _digest(out) == digests["local-1"], flush=True)
+
+
+def hosts(folder: Path, rows: int) -> None:
+    """Two hosts that see one file system and nothing else of each other but a cable."""
+    data, model = folder / "people.parquet", folder / "people.loom"
+    write_table(people(20_000), data)
+    ends = {"synthloom-a": "10.77.0.1", "synthloom-b": "10.77.0.2"}
+    head, port = ends["synthloom-a"], 6379
+
+    def ip(*words: object) -> str:
+        return subprocess.run(["ip", *map(str, words)], check=True, capture_output=True, text=True).stdout
+
+    def on(host: str, *call: object) -> subprocess.Popen:
+        # nobody but the other one can reach the cluster, so it asks nobody who they are
+        names = {"GLOO_SOCKET_IFNAME": "cable", "RAY_AUTH_MODE": "disabled"}
+        words = ["ip", "netns", "exec", host, *map(str, call)]
+        return subprocess.Popen(words, env=os.environ | names, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    try:
+        for host in ends:
+            ip("netns", "add", host)
+        a, b = ends
+        ip("link", "add", "cable", "netns", a, "type", "veth", "peer", "name", "cable", "netns", b)
+        for host, address in ends.items():
+            ip("-n", host, "addr", "add", f"{address}/24", "dev", "cable")
+            for link in ("lo", "cable"):
+                ip("-n", host, "link", "set", link, "up")
+        together = ["--nnodes", 2, "--nproc-per-node", 1, "--master-addr", head, "--master-port", 29_400]
+        fit = ["-m", "synthloom", "fit", data, "--out", model, "--model", "tvae", "--seed", 0, "--set", "epochs=3"]
+        torchrun = [sys.executable, "-m", "torch.distributed.run", *together, "--node-rank"]
+        ended = [job.wait() for job in [on(host, *torchrun, rank, *fit) for rank, host in enumerate(ends)]]
+        print(f"torchrun on two hosts ended with {ended}, and the model is there: {model.exists()}", flush=True)
+        ray = [Path(sys.executable).with_name("ray"), "start", "--num-cpus", 1, "--node-ip-address"]
+        on(a, *ray, head, "--head", "--port", port, "--include-dashboard", "false").wait()
+        on(b, *ray, ends[b], "--address", f"{head}:{port}").wait()
+        for out, host, more in (
+            ("one", a, ["--workers", 1]),
+            ("two", a, ["--engine", "ray", "--address", f"{head}:{port}"]),
+        ):
+            call = [*SYNTHLOOM, "sample", model, "--rows", rows, "--seed", 7, "--out", folder / out, *more]
+            on(host, *call).wait()
+        print(
+            "Ray on two hosts made the same bytes as one process:", _digest(folder / "one") == _digest(folder / "two")
+        )
+    finally:
+        for host in ends:
+            for pid in ip("netns", "pids", host).split():
+                os.kill(int(pid), signal.SIGKILL)
+            ip("netns", "del", host)
 
 
 def job(model: str, out: str, rows: int, engine: str, count: int) -> None:
@@ -245,16 +350,24 @@ if __name__ == "__main__":
         job(sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5], int(sys.argv[6]))
         sys.exit()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["memory", "workers", "ray"])
+    parser.add_argument("what", choices=["memory", "judge", "corpus", "workers", "ray", "hosts"])
     parser.add_argument("--rows", type=int, default=1_000_000, help="of the samples on Ray")
+    parser.add_argument("--model", default="tvae", help="that draws on Ray: tvae is the fastest, nvae the default")
+    parser.add_argument("--figure", type=Path, help="where to draw the curves of memory and time")
     parser.add_argument("--least", type=int, default=10_000, help="rows of the smallest table")
     parser.add_argument("--most", type=int, default=10_000_000, help="rows of the largest table")
     parser.add_argument("--fit-time", default="2m", help="how long training may take, reading not counted")
     said = parser.parse_args()
     with TemporaryDirectory(prefix="synthloom-scale-") as place:
         if said.what == "memory":
-            memory(Path(place), said.least, said.most, said.fit_time)
+            memory(Path(place), said.least, said.most, said.fit_time, said.figure)
+        elif said.what == "judge":
+            judge(Path(place), said.least, said.most)
+        elif said.what == "corpus":
+            corpus(Path(place), said.least, said.most)
         elif said.what == "workers":
             workers(Path(place))
+        elif said.what == "hosts":
+            hosts(Path(place), said.rows)
         else:
-            ray(Path(place), said.rows)
+            ray(Path(place), said.rows, said.model)

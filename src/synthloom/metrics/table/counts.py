@@ -38,7 +38,8 @@ class Cells:
     """
 
     def __init__(self, *held: Column) -> None:
-        self.known_K = np.unique(np.concatenate(held))
+        sorted_N = np.sort(np.concatenate(held))
+        self.known_K = np.concatenate([sorted_N[:1], sorted_N[1:][sorted_N[1:] != sorted_N[:-1]]])
 
     def __len__(self) -> int:
         return 2 * len(self.known_K) + 1
@@ -48,8 +49,13 @@ class Cells:
         return self.known_K.searchsorted(value_N, "left") + self.known_K.searchsorted(value_N, "right")
 
     def count(self, value_N: Column) -> NDArray[np.int64]:
-        """How many values lie in each cell."""
-        return np.bincount(self.of(value_N), minlength=len(self))
+        """How many values lie in each cell: to look few known ones up among the sorted takes less than the reverse."""
+        sorted_N = np.sort(value_N)
+        below_K, upto_K = (sorted_N.searchsorted(self.known_K, side) for side in ("left", "right"))
+        count_S = np.empty(len(self), np.int64)
+        count_S[1::2] = upto_K - below_K
+        count_S[::2] = np.append(below_K, len(sorted_N)) - np.append(0, upto_K)
+        return count_S
 
 
 @dataclass(frozen=True)

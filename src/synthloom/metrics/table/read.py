@@ -36,6 +36,11 @@ _NUMERICAL = ("number", "datetime", "duration")
 _PART = 1 << 16
 """Rows of a part of a table that is not held."""
 
+_OF_ALL = (
+    "shape_error, missing_error, trend_error and wnmi_error count all rows, copy_rate and dcr_share look through all "
+    "real ones, and all else sees those that are held"
+)
+
 _LARGEST = 1e150
 """Beyond this, squares overflow."""
 
@@ -66,10 +71,7 @@ def read(data: Mapping[str, Any], context: Context) -> tuple[list[Table], list[s
             parts = evenly(chunks(data[where]), _PART)
             stored = StoredColumns.write(reader.columns(where, part) for part in parts)
             tables[i] = LargeTable(tables[i].columns, tables[i].facts, stored=stored)
-            notes.append(
-                f"{len(frame):,} of the {rows:,} {where} rows are held, drawn evenly; see docs/scale.md for which "
-                f"scores look at all of them"
-            )
+            notes.append(f"{len(frame):,} of the {rows:,} {where} rows are held, drawn evenly; {_OF_ALL}")
     judged = tables[0].columns
     if context.target is not None and context.target not in judged:
         close = get_close_matches(str(context.target), map(str, judged), n=1)
