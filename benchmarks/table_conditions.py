@@ -166,6 +166,7 @@ def impute(table: sl.TableSynthesizer, train: pd.DataFrame, test: pd.DataFrame, 
 
 
 def neighbours(table: sl.TableSynthesizer, test: pd.DataFrame, rows: int) -> pd.DataFrame:
+    rows = min(rows, len(test))
     truth = test.sample(rows, random_state=0).reset_index(drop=True)
     numbers = [name for name in truth if truth[name].dtype.kind in "iuf"]
     order = {name: np.sort(test[name].dropna()) for name in numbers}
