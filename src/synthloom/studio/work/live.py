@@ -39,13 +39,13 @@ class Live(Progress):
         self.points: list[list[float | None]] = old.get("points", [])
         self.glimpses: list[dict[str, Any]] = old.get("glimpses", [])
         self.notes: list[str] = old.get("notes", [])
-        self.now: dict[str, Any] = {}
+        self.now: dict[str, Any] = {"epoch": old.get("epoch", 0.0)}
 
     def start(self, info: Mapping[str, Any]) -> None:
         self._began = self._shown = monotonic()
         self._next_glimpse = self._began + 2.0
         self._from = self.share = float(info["share"])
-        self.now = {"epochs": info["epochs"], "parameters": info["parameters"], "epoch": 0.0}
+        self.now |= {"epochs": info["epochs"], "parameters": info["parameters"]}
         self.points = [point for point in self.points if point[0] is not None and point[0] <= info["step"]]
         self._write()
 
