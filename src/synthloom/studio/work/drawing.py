@@ -43,13 +43,14 @@ def run(project: Project) -> str:
     _stage(project, "drawing")
     drawn = _WRITERS[project.kind](model.stream(n, seed=seed, **given), project)
     real, held = parts(project)
+    near = [alike(model, side, given) for side in (real, held) if side is not None]
     some = _PREVIEW[project.kind]
     result = {
         "n": n,
         "seed": seed,
         "said": [pair["said"] for pair in asked.get("given", [])],
         "synthetic": shown(_few(model, drawn, some)),
-        "real": shown(_few(model, real, some)),
+        "real": shown(_few(model, near[0] if len(near[0]) else real, some)),
     }
     share = getattr(model, "given_share_", None)
     if given and share is not None:
@@ -59,7 +60,6 @@ def run(project: Project) -> str:
     project.save("map", plain_facts(_map(model, real, drawn)))
     _stage(project, "judging")
     judged = _few(model, drawn, _JUDGED[project.kind])
-    near = [alike(model, side, given) for side in (real, held) if side is not None]
     enough = not given or min(map(len, near)) >= _FEWEST
     beside, aside = (*near, None)[:2] if enough else (real, held)
     facts = report(
