@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from synthloom import TableSynthesizer, datasets
 from synthloom.codecs.columns import COLUMNS
 from synthloom.studio.intake import Intake
 from synthloom.studio.projects import Projects
 from synthloom.studio.web.state import Studio
 from synthloom.studio.work.__main__ import act
+from synthloom.studio.work.drawing import alike
 from synthloom.studio.work.files import parts, shown
 
 
@@ -86,6 +88,7 @@ def test_a_table_goes_all_the_way(studio, client, upload, until_done, ask, say, 
     page = ask(project, "result")
     assert "Verdict" in page
     assert "ward: surgery, oncology" in page
+    assert "Too few real ones are like what you asked for" in page  # of 300
 
     # what can be taken along is what was asked for
     files = f"{studio.base}/p/{project.id}/files"
@@ -292,6 +295,17 @@ def test_hundreds_of_columns_come_on_several_pages(studio, ask, say):
     seen = shown(pd.DataFrame({f"{i}": ["x" * 5_000] * 12 for i in range(500)}))
     assert len(str(seen)) < 80_000
     assert seen["more"] == 500 - len(seen["columns"])
+
+
+def test_what_was_asked_for_is_judged_beside_real_ones_like_it():
+    df = datasets.visits(200, seed=0)
+    model = TableSynthesizer(model="tvae", seed=0, epochs=1).fit(df)
+    given = {"ward": ["surgery", "oncology"], "age": (40.0, 60.0), "smoker": [False]}
+    found = alike(model, df, {"given": given})
+    expected = df[df["ward"].isin(given["ward"]) & df["age"].between(40, 60) & ~df["smoker"]]
+    assert 0 < len(found) < 100
+    pd.testing.assert_frame_equal(found.reset_index(drop=True), expected.reset_index(drop=True))
+    assert alike(model, df, {}) is df
 
 
 def test_what_is_still_coming_in_is_not_listed_and_breaks_no_page(studio, client):

@@ -62,6 +62,8 @@ def test_folders_become_labels(tmp_path):
     intake, kind = take(tmp_path / "raw", [("d.zip", packed([(name, b"..") for name in names]))])
     assert (kind, intake.labels, intake.count) == ("image", ["3", "7"], 5)
     assert [path[:6] for path in written(tmp_path / "raw")] == ["000000", "000000", "000001", "000001"]
+    assert intake.name == "d.zip"
+    assert take(tmp_path / "dropped", [(name, b"..") for name in names])[0].name == "digits"
 
 
 def test_what_is_hidden_or_of_no_known_kind_is_passed_over(tmp_path):
@@ -119,7 +121,9 @@ def test_links_and_damage_are_refused(tmp_path):
 
 def test_a_zip_of_a_table_is_a_table(tmp_path):
     intake, kind = take(tmp_path / "raw", [("people.zip", packed([("people.csv", b"a\n1\n")]))])
-    assert (kind, intake.names, intake.labels) == ("table", ["people.zip"], None)
+    assert (kind, intake.name, intake.labels) == ("table", "people.zip", None)
+    intake, _ = take(tmp_path / "one", [("exports/people.csv", b"a\n1\n")])
+    assert intake.name == "people.csv"
 
 
 def test_images_in_idx_files_come_with_their_labels_whatever_lies_where(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 
 from synthloom.errors import UsageError
 from synthloom.training import Constant, CsvTracker, TensorBoardTracker, WandbTracker, train
+from synthloom.training.tracking import Progress
 
 
 def go(toy, **options):
@@ -28,6 +29,32 @@ def test_csv_holds_every_number(toy, tmp_path):
     assert curves["validation_loss"].dropna().tolist() == [row["validation_loss"] for row in history.rows]
     assert curves.index.is_monotonic_increasing
     assert curves.index[-1] == history.rows[-1]["step"]
+
+
+def test_what_it_is_lately_can_be_asked_at_every_step_and_changes_nothing(toy):
+    class Curious(Progress):
+        def __init__(self):
+            self.logged, self.seen = {}, []
+
+        def start(self, info):
+            pass
+
+        def log(self, step, scalars):
+            if "loss" in scalars:
+                self.logged[step] = dict(scalars)
+
+        def advance(self, share, lately):
+            self.seen.append(lately())
+
+        def close(self):
+            pass
+
+    curious = Curious()
+    assert go(toy, trackers=[curious]).rows[-1]["loss"] == go(toy).rows[-1]["loss"]
+    assert [step for step, _ in curious.seen] == list(range(1, len(curious.seen) + 1))
+    asked = dict(curious.seen)
+    assert all(asked[step] == scalars for step, scalars in curious.logged.items() if step % 10 == 0)
+    assert asked[1]["loss"] != asked[2]["loss"] != asked[10]["loss"]
 
 
 def test_csv_goes_on_where_training_is_resumed(toy, tmp_path):

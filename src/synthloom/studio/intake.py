@@ -67,7 +67,7 @@ class Intake:
     def __init__(self, folder: Path, limits: Limits | None = None) -> None:
         self.folder, self.limits = folder, limits or Limits()
         self.bytes = self.count = self.passed_over = 0
-        self.names: list[str] = []  # of the first files, to be shown
+        self._first = "", ""  # the folder and the name of the first file
         self.places: dict[str, int] = {}  # foreign folder -> number of ours
         self.idx: dict[str, int] = {}  # what pairs of idx files are called -> the number of both
         self.kinds: list[str] = []
@@ -93,7 +93,8 @@ class Intake:
             return
         self._file = (place / f"{number:06}{ending}").open("xb")
         self.kinds.append(kind)
-        self.names = [*self.names, clean(name)][:1]
+        if not self.count:
+            self._first = clean(name.replace("\\", "/").strip("/").rpartition("/")[0].partition("/")[0]), clean(name)
         self.count += 1
 
     def write(self, data: bytes) -> None:
@@ -120,6 +121,12 @@ class Intake:
             known = ", ".join(ending for endings in _ENDINGS.values() for ending in endings)
             raise FileError(f"an upload must bring files of a known kind ({known}), however: there is none")
         return max(_ENDINGS, key=self.kinds.count)
+
+    @property
+    def name(self) -> str:
+        """What to call it: by its one file, or by the folder in which all lay."""
+        folder, file = self._first
+        return folder if folder and self.count > 1 else file
 
     @property
     def labels(self) -> list[str] | None:

@@ -374,7 +374,7 @@ class Run:
             self._look()
         for tracker in self.trackers:
             if isinstance(tracker, Progress):
-                tracker.advance(self.progress)
+                tracker.advance(self.progress, self._lately)
         if course.batch == self.steps_per_epoch:
             self._end_epoch(judge=True)
 
@@ -461,15 +461,28 @@ class Run:
         course = self.course
         if not course.recent_items:
             return
-        sums = dict(zip(self.recent, torch.stack(list(self.recent.values())).tolist(), strict=True))
+        sums = self._recent_sums()
         if not all(map(math.isfinite, sums.values())):
             raise _NotFiniteError
         course.totals = {name: total + course.totals.get(name, 0.0) for name, total in sums.items()}
         course.items += course.recent_items
         course.means = {name: total / course.recent_items for name, total in sums.items()}
         course.recent_items, self.recent = 0, {}
-        scalars = course.means | _weight_row(course.weights) | {"learning_rate": self.learning_rate}
-        self._log({"epoch": course.epoch + course.batch / self.steps_per_epoch} | scalars)
+        self._log(self._scalars(course.means))
+
+    def _lately(self) -> tuple[int, dict[str, float]]:
+        """The step, and what `_look` would tell if it looked now: it changes nothing, but a GPU is waited for."""
+        course = self.course
+        if not course.recent_items:
+            return course.step, self._scalars(course.means)
+        return course.step, self._scalars({k: total / course.recent_items for k, total in self._recent_sums().items()})
+
+    def _recent_sums(self) -> dict[str, float]:
+        return dict(zip(self.recent, torch.stack(list(self.recent.values())).tolist(), strict=True))
+
+    def _scalars(self, means: dict[str, float]) -> dict[str, float]:
+        epoch = self.course.epoch + self.course.batch / self.steps_per_epoch
+        return {"epoch": epoch} | means | _weight_row(self.course.weights) | {"learning_rate": self.learning_rate}
 
     def _end_epoch(self, judge: bool) -> None:
         """Add the epoch's row; with validation items, `judge` the weights by them."""

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 from synthloom import files
 from synthloom.errors import UsageError
 
-__all__ = ["CsvTracker", "Progress", "TensorBoardTracker", "Tracker", "WandbTracker", "tracking"]
+__all__ = ["CsvTracker", "Lately", "Progress", "TensorBoardTracker", "Tracker", "WandbTracker", "tracking"]
+
+
+Lately: TypeAlias = Callable[[], tuple[int, Mapping[str, float]]]
+"""The step, and named numbers."""
 
 
 class Tracker(Protocol):
@@ -146,8 +150,8 @@ class Progress:
             shown["best"] = f"{scalars['best']:.4g}"
         self._bar.update(self._task, **shown)
 
-    def advance(self, share: float) -> None:
-        """Training is this far, from 0 to 1."""
+    def advance(self, share: float, lately: Lately) -> None:
+        """Training is this far, from 0 to 1; what `log` would be told if it were told now can be asked for."""
         now = monotonic()
         if now - self._shown < 0.2:
             return

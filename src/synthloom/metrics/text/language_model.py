@@ -25,6 +25,9 @@ from synthloom.codecs.pieces import Pieces
 __all__ = ["LanguageModel"]
 
 _BATCH = 64
+_LEAST, _SHARE = 16, 8
+"""Of few texts a step takes the eighth part, and so many at least: 60 texts are learnt in a quarter of the time, and no
+worse."""
 _CHECK = 40
 """Steps between two looks at the texts held back."""
 _PATIENCE = 3
@@ -57,14 +60,15 @@ class LanguageModel:
         order = rng.generator(self.seed, "held back").permutation(len(spelled))
         count = len(spelled) // 20
         held, kept = [spelled[i] for i in order[:count]], [spelled[i] for i in order[count:]]
-        steps = max(300, rounds * len(kept) // _BATCH)
+        batch = max(_LEAST, min(_BATCH, len(kept) // _SHARE))
+        steps = max(300, rounds * len(kept) // batch)
         optimiser = torch.optim.AdamW(self.net.parameters(), lr=3e-3, weight_decay=0.01, fused=True)
         best, best_loss, best_step = copy.deepcopy(self.net.state_dict()), math.inf, 0
         with (
             rng.seeded(self.seed, "training"),
             devices.threads(None, sum(p.numel() for p in self.net.parameters())),
         ):
-            for step, some in zip(range(steps), self._endlessly(kept), strict=False):
+            for step, some in zip(range(steps), self._endlessly(kept, batch), strict=False):
                 if step % _CHECK == 0 and held:
                     loss = float(self._cost(held).sum())
                     if loss < best_loss:
@@ -112,12 +116,12 @@ class LanguageModel:
     def _spelled(self, texts: Sequence[str]) -> list[list[int]]:
         return [[piece + 1 for piece in spelling[: self.longest - 1]] for spelling in self.pieces.encode(list(texts))]
 
-    def _endlessly(self, spelled: list[list[int]]) -> Iterator[list[list[int]]]:
+    def _endlessly(self, spelled: list[list[int]], batch: int) -> Iterator[list[list[int]]]:
         """Batches of texts of like lengths, in a new order each time round."""
         order = rng.generator(self.seed, "batches")
         while True:
             index = sorted(order.permutation(len(spelled)).tolist(), key=lambda i: len(spelled[i]))
-            batches = [index[start : start + _BATCH] for start in range(0, len(index), _BATCH)]
+            batches = [index[start : start + batch] for start in range(0, len(index), batch)]
             for place in order.permutation(len(batches)):
                 yield [spelled[i] for i in batches[place]]
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from synthloom import rng, synthesizers
+from synthloom.codecs.conditions import Conditions
 from synthloom.files import atomic
 from synthloom.reporting import report
 from synthloom.reporting.facts import plain_facts
@@ -20,13 +21,16 @@ from synthloom.studio.projects import Project
 from synthloom.studio.work.files import parts, said, shown
 from synthloom.synthesizers import Synthesizer, TableSynthesizer
 
-__all__ = ["run"]
+__all__ = ["alike", "run"]
 
 _PREVIEW = {"table": 12, "text": 8, "image": 40}
 _JUDGED = {"table": 20_000, "text": 2_000, "image": 5_000}
 """Items that are judged at most: a verdict should not take longer than the training."""
 
 _MAPPED = 400
+
+_FEWEST = 200
+"""Real items that are like what was asked for, of which it takes so many to judge by."""
 
 
 def run(project: Project) -> str:
@@ -39,13 +43,14 @@ def run(project: Project) -> str:
     _stage(project, "drawing")
     drawn = _WRITERS[project.kind](model.stream(n, seed=seed, **given), project)
     real, held = parts(project)
+    near = [alike(model, side, given) for side in (real, held) if side is not None]
     some = _PREVIEW[project.kind]
     result = {
         "n": n,
         "seed": seed,
         "said": [pair["said"] for pair in asked.get("given", [])],
         "synthetic": shown(_few(model, drawn, some)),
-        "real": shown(_few(model, real, some)),
+        "real": shown(_few(model, near[0] if len(near[0]) else real, some)),
     }
     share = getattr(model, "given_share_", None)
     if given and share is not None:
@@ -55,17 +60,20 @@ def run(project: Project) -> str:
     project.save("map", plain_facts(_map(model, real, drawn)))
     _stage(project, "judging")
     judged = _few(model, drawn, _JUDGED[project.kind])
+    enough = not given or min(map(len, near)) >= _FEWEST
+    beside, aside = (*near, None)[:2] if enough else (real, held)
     facts = report(
-        _few(model, real, _JUDGED[project.kind]),
+        _few(model, beside, _JUDGED[project.kind]),
         judged,
         project.path("report.html"),
-        held,
+        aside,
         kind=project.kind,
         model=model,
         progress=False,
         **_target(project),
     )
-    project.save("result", plain_facts(result | {"verdict": facts["verdict"], "judged": len(judged)}))
+    found = {"verdict": facts["verdict"], "judged": len(judged), "beside": len(beside), "enough": enough}
+    project.save("result", plain_facts(result | found))
     return "done"
 
 
@@ -110,6 +118,20 @@ def _conditions(model: Synthesizer[Any], pairs: list[dict[str, Any]]) -> dict[st
         else:
             given[name] = tuple(_end(pair.get(side), type_) for side in ("low", "high"))
     return {"given": given}
+
+
+def alike(model: Synthesizer[Any], items: Any, given: dict[str, Any]) -> Any:
+    """Those of the real items that are like what was asked for."""
+    if not given:
+        return items
+    if isinstance(model, TableSynthesizer):
+        good = Conditions(model.codec_, given["given"]).holds(items)
+        for name, wanted in given["given"].items():
+            if isinstance(wanted, list):
+                good &= items[name].isin(wanted).to_numpy(bool)
+    else:
+        good = np.array([str(label) == given["label"] for label in items.labels])
+    return model.source.take(items, np.flatnonzero(good))
 
 
 def _end(text: str | None, type_: str) -> Any:

@@ -10,12 +10,15 @@ from typing import Any
 from synthloom.errors import SynthloomError
 from synthloom.latents.health import check_rate
 from synthloom.studio.projects import Project
-from synthloom.training.tracking import Progress
+from synthloom.training.tracking import Lately, Progress
 
 __all__ = ["Live", "PausedError"]
 
 _EVERY = 0.4
 """Seconds between two notes at least; who looks wants one a second."""
+
+_STALE = 0.6
+"""Seconds after which the curve wants a point more: training tells one every few steps, and steps may be slow."""
 
 _POINTS = 150
 """Points of the curve at most; of more, every other one is dropped, of either curve."""
@@ -39,13 +42,13 @@ class Live(Progress):
         self.points: list[list[float | None]] = old.get("points", [])
         self.glimpses: list[dict[str, Any]] = old.get("glimpses", [])
         self.notes: list[str] = old.get("notes", [])
-        self.now: dict[str, Any] = {}
+        self.now: dict[str, Any] = {"epoch": old.get("epoch", 0.0)}
 
     def start(self, info: Mapping[str, Any]) -> None:
-        self._began = self._shown = monotonic()
+        self._began = self._shown = self._pointed = monotonic()
         self._next_glimpse = self._began + 2.0
         self._from = self.share = float(info["share"])
-        self.now = {"epochs": info["epochs"], "parameters": info["parameters"], "epoch": 0.0}
+        self.now |= {"epochs": info["epochs"], "parameters": info["parameters"]}
         self.points = [point for point in self.points if point[0] is not None and point[0] <= info["step"]]
         self._write()
 
@@ -56,15 +59,18 @@ class Live(Progress):
             self.now["health"] = [str(finding) for finding in check_rate(nats)]
         if "best" in scalars:
             self.now["best"] = scalars["best"]
+        self._pointed = monotonic()
         self.points.append([step, scalars.get("loss"), scalars.get("validation_loss")])
         if len(self.points) > _POINTS:
             curves = [[point for point in self.points if (point[1] is None) is judged] for judged in (False, True)]
             self.points = sorted((point for curve in curves for point in curve[::2]), key=lambda point: point[0] or 0)
 
-    def advance(self, share: float) -> None:
+    def advance(self, share: float, lately: Lately) -> None:
         self.share = share
         self._obey()
         now = monotonic()
+        if now - self._pointed >= _STALE:
+            self.log(*lately())
         if now >= self._next_glimpse:
             self._look()
         if now - self._shown >= _EVERY:

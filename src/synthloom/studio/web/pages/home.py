@@ -42,7 +42,7 @@ async def upload(request: Request, studio: TheStudio) -> Response:
     except BaseException:
         studio.projects.delete(project)
         raise
-    project.introduce(intake.names[0], said or kind, labels=intake.labels, files=intake.count)
+    project.introduce(intake.name, said or kind, labels=intake.labels, files=intake.count)
     studio.jobs.start(project, "read")
     return go(request, f"/p/{project.id}/data")
 

@@ -1,6 +1,19 @@
 // Without this script every page works by its links and forms. With it, pages follow what goes on.
 "use strict";
 
+// what has not changed stays, and with it where one is and how far one has scrolled
+const renew = (place, text) => {
+  const fresh = [...new DOMParser().parseFromString(text, "text/html").body.children], old = [...place.children];
+  if (fresh.length !== old.length) return place.replaceChildren(...fresh);
+  old.forEach((one, i) => {
+    if (one.outerHTML === fresh[i].outerHTML) return;
+    const left = one.scrollLeft, here = one === document.activeElement;
+    one.replaceWith(fresh[i]);
+    fresh[i].scrollLeft = left;
+    if (here) fresh[i].focus();
+  });
+};
+
 // -- what goes on: fetch the part anew, and the whole page once it is over ---------------------------------------------
 for (const place of document.querySelectorAll("[data-live]")) {
   let said = "";
@@ -9,7 +22,7 @@ for (const place of document.querySelectorAll("[data-live]")) {
       const answer = await fetch(place.dataset.live);
       if (answer.headers.get("x-studio") === "over") return location.reload();
       const text = await answer.text();
-      if (!("whole" in place.dataset)) place.innerHTML = text;
+      if (!("whole" in place.dataset)) renew(place, text);
       const words = place.querySelector("[data-say]")?.dataset.say ?? "";
       if (words !== said) document.getElementById("status").textContent = said = words;
     } catch { /* the studio may have been closed: keep what is shown, and look again */ }
