@@ -26,8 +26,8 @@ _CALIBRATION_CELLS = 1 << 19
 of one half to a percent, nor more cells than this, or the former: what is remembered of each takes two kilobytes."""
 
 
-_SETTLING_ROWS = 512
-"""Rows by which the noise is chosen that codes have in place of chance."""
+_SETTLING_CELLS = 1 << 13
+"""Cells of the rows by which the noise is chosen that codes have in place of chance."""
 
 
 class TableNVAE(TableModel):
@@ -122,7 +122,8 @@ class TableNVAE(TableModel):
         like = net.generate(net.prior(min(max(_CALIBRATION_ROWS, len(batch)), most)).draw())
         assert isinstance(like, CellLikelihood)
         like.calibrate(batch)
-        few = batch.take(torch.arange(min(len(batch), _SETTLING_ROWS)).to(batch.choice_BC.device))
+        B, C = batch.choice_BC.shape
+        few = batch.take(torch.arange(min(B, max(1, _SETTLING_CELLS // C)), device=batch.choice_BC.device))
         assert isinstance(net.latent, NvibLatent)
         net.latent.settle(lambda: -net.generate(net.infer(few).mean).log_prob(few).mean())
 
