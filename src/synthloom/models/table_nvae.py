@@ -123,7 +123,8 @@ class TableNVAE(TableModel):
         assert isinstance(like, CellLikelihood)
         like.calibrate(batch)
         B, C = batch.choice_BC.shape
-        few = batch.take(torch.arange(min(B, max(1, _SETTLING_CELLS // C)), device=batch.choice_BC.device))
+        count = min(B, max(1, _SETTLING_CELLS // C))
+        few = batch.take(torch.linspace(0, B - 1, count, device=batch.choice_BC.device).long())
         assert isinstance(net.latent, NvibLatent)
         net.latent.settle(lambda: -net.generate(net.infer(few).mean).log_prob(few).mean())
 
