@@ -543,10 +543,11 @@ def told(figures: Figures, seen: Seen) -> None:
     for name, size in sorted(figures.bytes.items(), key=lambda pair: -pair[1])[:6]:
         print(f"page of {size / 1_000:6.1f} kB  {name}")
     print("load of the machine: {:.1f}, {:.1f}, {:.1f}; cores: {}".format(*os.getloadavg(), os.cpu_count()))
-    for name, gaps in figures.gaps.items():
+    for name, found in figures.gaps.items():
+        gaps = found or [math.inf]
         waits = [1_000 * wait for wait in figures.waits[name]]
         print(
-            f"{name}: the curve moves every {median(gaps or [math.inf]):.2f} s, at the longest {max(gaps, default=math.inf):.2f} s; "
+            f"{name}: the curve moves every {median(gaps):.2f} s, at the longest {max(gaps):.2f} s; "
             f"a page takes {median(waits):.0f} ms, at the longest {max(waits):.0f} ms ({len(waits)} asked for); "
             f"trained in {figures.trained[name]:.0f} s, drawn and judged in {figures.judged[name]:.0f} s"
         )
