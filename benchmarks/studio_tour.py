@@ -268,8 +268,8 @@ class Tour:
 
 
 def small(picture: Image.Image) -> Image.Image:
-    """In 64 colours, which is enough for pages."""
-    return picture.quantize(64, dither=Image.Dither.NONE)
+    """In 128 colours, the rare ones among them, which is enough for pages."""
+    return picture.quantize(128, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
 
 
 # -- the ways ---------------------------------------------------------------------------------------------------------
