@@ -20,6 +20,8 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import math
+import os
 import sys
 import tempfile
 import zipfile
@@ -266,8 +268,8 @@ class Tour:
 
 
 def small(picture: Image.Image) -> Image.Image:
-    """In 64 colours, which is enough for pages."""
-    return picture.quantize(64, dither=Image.Dither.NONE)
+    """In 128 colours, the rare ones among them, which is enough for pages."""
+    return picture.quantize(128, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
 
 
 # -- the ways ---------------------------------------------------------------------------------------------------------
@@ -540,7 +542,9 @@ def told(figures: Figures, seen: Seen) -> None:
     print(f"requests: {figures.requests:,}, to {', '.join(sorted(filter(None, seen.hosts)))}")
     for name, size in sorted(figures.bytes.items(), key=lambda pair: -pair[1])[:6]:
         print(f"page of {size / 1_000:6.1f} kB  {name}")
-    for name, gaps in figures.gaps.items():
+    print("load of the machine: {:.1f}, {:.1f}, {:.1f}; cores: {}".format(*os.getloadavg(), os.cpu_count()))
+    for name, found in figures.gaps.items():
+        gaps = found or [math.inf]
         waits = [1_000 * wait for wait in figures.waits[name]]
         print(
             f"{name}: the curve moves every {median(gaps):.2f} s, at the longest {max(gaps):.2f} s; "
