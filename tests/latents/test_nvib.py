@@ -229,6 +229,7 @@ def test_temperature_scales_the_spread():
 def test_noise_in_place_of_chance_keeps_codes_as_far_out_as_draws():
     with seeded(8):
         latent = NvibLatent(8, 4, tokens=5, typical=True, first_var=0.9)
+        latent.settle(lambda: torch.tensor(0.0), tries=1)
         x_BnD, mask_Bn = features(latent)
         q = latent((x_BnD[:1].expand(500, -1, -1), mask_Bn[:1].expand(500, -1)))
         drawn = {t: q.draw(t) for t in (0.0, 0.1, 0.6, 1.0)}

@@ -391,7 +391,7 @@ class NvibLatent(Latent):
 
     Means are no codes where little is said: of a posterior almost as wide as the prior all draws are far from it, and
     a decoder that has learnt from draws makes nothing of it. A `typical` latent has noise in its place, the same for
-    every item; `settle` finds a good one.
+    every item; `settle` finds it.
 
     >>> latent = NvibLatent(features=16, size=4, tokens=5)
     >>> q = latent((torch.randn(2, 5, 16), torch.ones(2, 5, dtype=torch.bool)))
@@ -448,7 +448,7 @@ class NvibLatent(Latent):
         self.place_NQ: Tensor
         self.register_buffer("place_NQ", sinusoids(tokens + 1, places), persistent=False)
         self.noise_NP: Tensor | None
-        self.register_buffer("noise_NP", torch.randn(tokens + 1, size) if typical else None)
+        self.register_buffer("noise_NP", torch.zeros(tokens + 1, size) if typical else None)
 
     def forward(self, features: tuple[Tensor, Tensor]) -> NvibPosterior:
         return self.posterior(*features)

@@ -224,7 +224,7 @@ def _choose(logits_BK: Tensor, temperature: float, cells: int = 0) -> Tensor:
 def _fall(share_BK: Tensor, spread: float = 1.0) -> Tensor:
     """Where a uniform number falls among the summed shares; with less `spread`, one nearer to a half."""
     sum_BK = share_BK.cumsum(1)
-    u_B1 = torch.rand(len(sum_BK), 1, device=sum_BK.device)
+    u_B1 = torch.rand_like(sum_BK[:, :1]) if spread else torch.full_like(sum_BK[:, :1], 0.5)
     if spread < 1:
         u_B1 = 0.5 + spread * (u_B1 - 0.5)
     return (sum_BK <= u_B1 * sum_BK[:, -1:]).sum(1).clamp(max=sum_BK.shape[1] - 1)
