@@ -286,7 +286,11 @@ def test_ctrl_c_keeps_what_was_learnt_and_resume_goes_on(folder, tmp_path):
 
     log = tmp_path / "log.csv"
     process = subprocess.Popen(
-        [sys.executable, "-m", "synthloom", *fit("a.loom"), "--log-csv", str(log)], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "synthloom", *fit("a.loom"), "--log-csv", str(log)],
+        stderr=subprocess.PIPE,
+        text=True,
+        # tests that run in the background of a shell inherit its deafness to Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     while process.poll() is None and not (log.exists() and log.stat().st_size > 60):
         time.sleep(0.01)
