@@ -208,6 +208,15 @@ class Tour:
         for type_ in ("dragEnter", "dragOver", "drop"):
             session.send("Input.dispatchDragEvent", {"type": type_, "x": 200, "y": 200, "data": data})
 
+    def go_to_training(self, address: str) -> None:
+        """What was dropped is taken as it is."""
+        self.page.get_by_role("link", name="On to the rules").wait_for()
+        self.look("data")
+        self.page.get_by_role("link", name="On to the rules").click()
+        self.look("rules")
+        self.page.get_by_role("button", name="On to training").click()
+        self.train(address)
+
     def train(self, address: str) -> None:
         """Watch a training by the default model, and do nothing else for a while."""
         began = monotonic()
@@ -405,12 +414,7 @@ def text(tour: Tour, address: str, given: Given) -> None:
     page.goto(address)
     page.get_by_label("Texts", exact=True).check()
     tour.drop(given.texts)
-    page.get_by_role("link", name="On to the rules").wait_for()
-    tour.look("data")
-    page.get_by_role("link", name="On to the rules").click()
-    tour.look("rules")
-    page.get_by_role("button", name="On to training").click()
-    tour.train(address)
+    tour.go_to_training(address)
     page.locator("#n").fill("300")
     label = page.locator("fieldset input[type=radio]").first
     label.check()
@@ -439,12 +443,7 @@ def image(tour: Tour, address: str, given: Given) -> None:
     page = tour.page
     page.goto(address)
     tour.drop(given.images)
-    page.get_by_role("link", name="On to the rules").wait_for()
-    tour.look("data")
-    page.get_by_role("link", name="On to the rules").click()
-    tour.look("rules")
-    page.get_by_role("button", name="On to training").click()
-    tour.train(address)
+    tour.go_to_training(address)
     page.locator("#n").fill("200")
     tour.look("draw")
     tour.judge()
