@@ -308,6 +308,22 @@ def test_what_was_asked_for_is_judged_beside_real_ones_like_it():
     assert alike(model, df, {}) is df
 
 
+def test_a_page_with_its_verdict_is_at_rest(studio, client, ask):
+    project = studio.projects.new().introduce("visits.csv", "table")
+    project.save("job", {"action": "draw", "state": "running", "asked": {}, "began": 0.0})
+    project.save("live", {"stage": "judging"})
+    project.save("result", {"n": 5, "said": []})
+    assert "data-live" in ask(project, "result")
+    sentence = {"aspect": "likeness", "word": "good", "level": "good", "text": "Alike."}
+    verdict = {"level": "good", "sentences": [sentence]}
+    project.save("result", {"n": 5, "said": [], "judged": 5, "verdict": verdict})  # while the worker is still ending
+    live = f"{studio.base}/p/{project.id}/result/live?seen=judging"
+    assert client.get(live).headers["x-studio"] == "over"
+    assert "data-live" not in ask(project, "result")
+    project.save("live", {"stage": "drawing"})  # again: the old verdict is not the new one's
+    assert "data-live" in ask(project, "result")
+
+
 def test_what_is_still_coming_in_is_not_listed_and_breaks_no_page(studio, client):
     coming = studio.projects.new()
     coming.path("raw").mkdir()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -20,20 +22,22 @@ def result(request: Request, project: Here) -> Response:
     found = project.load("result")
     if not found and project.job.get("action") != "draw":
         return go(request, f"/p/{project.id}/draw")
-    return page(request, "result", project, result=found, stage=_stage(project), files=offered(project))
+    return page(request, "result", project, result=found, stage=_stage(project, found), files=offered(project))
 
 
 @routes.get("/p/{id}/result/live")
 def live(request: Request, project: Here, seen: str = "") -> Response:
     """How far it is; when there is more to see than was `seen`, the page is to be loaded anew."""
-    stage = _stage(project)
+    stage = _stage(project, project.load("result"))
     answer = part(request, "stage.html", stage=stage, job=project.job)
     if stage != seen:
         answer.headers["x-studio"] = "over"
     return answer
 
 
-def _stage(project: Here) -> str:
+def _stage(project: Here, result: dict[str, Any]) -> str:
+    """Nothing follows the verdict, though its worker takes a moment to end: the page is at rest from there on."""
     if not project.busy:
         return ""
-    return str(project.load("live").get("stage", "waiting")) if project.job["state"] == "running" else "waiting"
+    stage = str(project.load("live").get("stage", "waiting")) if project.job["state"] == "running" else "waiting"
+    return "" if stage == "judging" and "verdict" in result else stage

@@ -15,16 +15,22 @@ const renew = (place, text) => {
 };
 
 // -- what goes on: fetch the part anew, and the whole page once it is over ---------------------------------------------
+// who is on the way to another page, which may take seconds to come, is not called back by a reload of this one
+let left = -Infinity;
+addEventListener("beforeunload", () => { left = performance.now(); });
 for (const place of document.querySelectorAll("[data-live]")) {
   let said = "";
   const look = async () => {
     try {
       const answer = await fetch(place.dataset.live);
-      if (answer.headers.get("x-studio") === "over") return location.reload();
-      const text = await answer.text();
-      if (!("whole" in place.dataset)) renew(place, text);
-      const words = place.querySelector("[data-say]")?.dataset.say ?? "";
-      if (words !== said) document.getElementById("status").textContent = said = words;
+      if (answer.headers.get("x-studio") === "over") {
+        if (performance.now() - left > 30_000) return location.reload();
+      } else {
+        const text = await answer.text();
+        if (!("whole" in place.dataset)) renew(place, text);
+        const words = place.querySelector("[data-say]")?.dataset.say ?? "";
+        if (words !== said) document.getElementById("status").textContent = said = words;
+      }
     } catch { /* the studio may have been closed: keep what is shown, and look again */ }
     setTimeout(look, 600);
   };
