@@ -1,12 +1,12 @@
 """The studio, used as people use it, with real data: from a file to the files that come out.
 
-    python benchmarks/studio_tour.py DATA --out FOLDER [--axe axe.min.js] [--only table keyboard text image]
+    python benchmarks/studio_tour.py DATA --out FOLDER [--axe axe.min.js] [--only table text image table-keys ...]
     python benchmarks/studio_tour.py --out FOLDER --only table --seconds 60 --docs docs/figures
 
 DATA is a folder that has, at whatever depth, titanic.csv, the news headlines with their labels (a folder
 news-headlines-clickbait) and MNIST's train-images-idx3-ubyte.gz, of which some hundred digits become a folder of
-pictures. Without DATA the project's own made-up data take their place. By mouse, and the table once more by keyboard
-alone: upload, columns, rules, training by the default model, drawing, the verdict, every download, the latent. What is
+pictures. Without DATA the project's own made-up data take their place. By mouse, and once more by keyboard alone:
+upload, columns, rules, training by the default model, drawing, the verdict, every download, the latent. What is
 downloaded is opened and compared with what was given.
 
 Printed: how long the first page takes, how large pages are, how often the curve moves while the model trains, how long
@@ -330,83 +330,131 @@ def table(tour: Tour, address: str, given: Given) -> None:
     page.get_by_role("link", name="Keep it").click()
 
 
-def keyboard(tour: Tour, address: str, given: Given) -> None:
-    """The table again, and no mouse: Tab, arrows, Enter, the space bar and letters. The dialog in which one chooses a
-    file is the system's own, and is left out."""
-    page, keys = tour.page, tour.page.keyboard
-    page.goto(address)
-
-    def press(selector: str, *pressed: str) -> None:
-        tab_to(page, selector)
-        for key in pressed:
-            keys.press(key)
+def table_by_keys(tour: Tour, address: str, given: Given) -> None:
+    """The table again, and no mouse."""
+    page, keys = tour.page, Keys(tour)
 
     def number(name: str) -> int:
         return list(read_table(given.table).columns).index(name)
 
-    tab_to(page, "#files")
-    page.locator("#files").set_input_files(given.table)
-    press("[data-upload] button", "Enter")
+    keys.upload(address, "#files", given.table)
     page.get_by_role("button", name="On to the rules").wait_for()
-    tab_to(page, f"select[name=role-{number(given.target)}]")
-    keys.type("in it")
-    tab_to(page, f"select[name=role-{number(given.out)}]")
-    keys.type("kept")
-    press("button[name=next]", "Enter")
+    keys.write(f"select[name=role-{number(given.target)}]", "in it")
+    keys.write(f"select[name=role-{number(given.out)}]", "kept")
+    keys.press("button[name=next]")
     page.wait_for_url("**/rules")
     left, sign, value = given.rule
-    tab_to(page, "select[name=left]")
-    keys.type(left)
-    tab_to(page, "select[name=sign]")
-    keys.type("is at least" if sign == ">=" else "is at most")
-    tab_to(page, "input[name=value]")
-    keys.type(value)
-    press("fieldset.inline button", "Enter")
+    keys.write("select[name=left]", left)
+    keys.write("select[name=sign]", "is at least" if sign == ">=" else "is at most")
+    keys.write("input[name=value]", value)
+    keys.press("fieldset.inline button")
     page.locator("input[name=rule]").first.wait_for()
     assert page.locator("input[name=rule]").first.input_value() == f"`{left}` {sign} {value}"
-    press("button[name=next]", "Enter")
-    page.wait_for_url("**/train")
-    press("summary", "Enter")
-    tab_to(page, "#epochs")
-    keys.type("100000")
-    keys.press("Enter")
-    page.get_by_role("img", name="Loss while training").wait_for()
-    press("button[value=pause]", "Enter")
-    page.get_by_role("button", name="Go on where it was").wait_for()
-    press("button[name=go_on]", "Enter")
-    page.wait_for_timeout(2_000)
-    press("button[value=stop]", "Enter")
-    page.get_by_role("link", name="Draw from it").wait_for()
-    tour.seen.assert_good()
-    press("main a.button", "Enter")
-    page.wait_for_url("**/draw")
-    press("#n", "Control+a")
-    keys.type("300")
+    keys.train()
+    keys.write("#n", "300")
     column, picked = given.picked
-    press(f".pickers input[value='{picked}']", "Space")
+    keys.press(f".pickers input[value='{picked}']", "Space")
     column, low, high = given.bounded
     group = page.get_by_role("group", name=column, exact=True)
     for label, end in (("From", low), ("To", high)):
-        tab_to(page, f"input[name='{group.get_by_label(label).get_attribute('name')}']")
-        keys.type(str(end))
-    keys.press("Enter")
-    page.get_by_role("link", name="The full report").wait_for()
-    tour.seen.assert_good()
+        keys.write(f"input[name='{group.get_by_label(label).get_attribute('name')}']", str(end))
+    keys.draw()
+    check_table(keys.take("synthetic.csv"), keys.take("synthetic.parquet"), given, 300)
+    keys.look_into_the_latent()
+    keys.go_on_the_way()
 
-    def enter(name: str) -> bytes:
-        tab_to(page, f"a[href$='{name}']")
-        return downloaded(page, lambda: keys.press("Enter"))
 
-    check_table(enter("synthetic.csv"), enter("synthetic.parquet"), given, 300)
-    assert zipfile.ZipFile(io.BytesIO(enter("model.loom"))).testzip() is None
-    assert enter("report.html")[:15] == b"<!doctype html>"
-    press("a.button[href$=latent]", "Enter")
-    page.wait_for_url("**/latent")
-    press("[data-part=near] input[type=range]", "End")
-    page.get_by_text("Near it, at 100 %").wait_for()
-    press("[data-part=way] input[type=range]", "ArrowRight")
-    page.get_by_text("5 of 8 on the way").wait_for()
-    tour.seen.assert_good()
+def text_by_keys(tour: Tour, address: str, given: Given) -> None:
+    keys = Keys(tour)
+    keys.upload(address, "#files", given.texts, "Texts")
+    keys.train()
+    keys.write("#n", "60")
+    keys.draw()
+    assert len(keys.take("synthetic.jsonl").decode().splitlines()) == 60
+    keys.look_into_the_latent()
+    keys.go_on_the_way()
+
+
+def image_by_keys(tour: Tour, address: str, given: Given) -> None:
+    keys = Keys(tour)
+    keys.upload(address, "#folder", given.images, "Images")
+    keys.train()
+    keys.write("#n", "60")
+    keys.draw()
+    with zipfile.ZipFile(io.BytesIO(keys.take("synthetic.zip"))) as drawn:
+        assert len(drawn.namelist()) == 60
+    keys.look_into_the_latent()
+
+
+class Keys:
+    """Tab, arrows, Enter, the space bar and letters, and what all kinds of data have in common."""
+
+    def __init__(self, tour: Tour) -> None:
+        self.tour, self.page, self.keys = tour, tour.page, tour.page.keyboard
+
+    def press(self, selector: str, key: str = "Enter") -> None:
+        tab_to(self.page, selector)
+        self.keys.press(key)
+
+    def write(self, selector: str, words: str) -> None:
+        tab_to(self.page, selector)
+        if self.page.evaluate("document.activeElement.matches('input')"):
+            self.keys.press("Control+a")
+        self.keys.type(words)
+
+    def upload(self, address: str, selector: str, path: Path, kind: str = "") -> None:
+        """The dialog in which one chooses a file is the system's own, and is left out."""
+        self.page.goto(address)
+        tab_to(self.page, "input[name=kind]")
+        while kind and not self.page.get_by_label(kind, exact=True).is_checked():
+            self.keys.press("ArrowRight")
+        tab_to(self.page, selector)
+        self.page.locator(selector).set_input_files(path)
+        self.press("[data-upload] button")
+
+    def train(self) -> None:
+        """From whatever page comes before it; paused, gone on with, and stopped early."""
+        for page in ("rules", "train"):
+            if self.page.url.rsplit("/", 1)[1] != page:
+                self.page.get_by_text(f"On to {'the rules' if page == 'rules' else 'training'}").wait_for()
+                self.press("main a.button, button[name=next]")
+                self.page.wait_for_url(f"**/{page}")
+        self.press("summary")
+        self.write("#epochs", "100000")
+        self.keys.press("Enter")
+        self.page.get_by_role("img", name="Loss while training").wait_for()
+        self.press("button[value=pause]")
+        self.page.get_by_role("button", name="Go on where it was").wait_for()
+        self.press("button[name=go_on]")
+        self.page.get_by_role("img", name="Loss while training").wait_for()
+        self.page.wait_for_timeout(5_000)
+        self.press("button[value=stop]")
+        self.page.get_by_role("link", name="Draw from it").wait_for()
+        self.tour.seen.assert_good()
+        self.press("main a.button")
+        self.page.wait_for_url("**/draw")
+
+    def draw(self) -> None:
+        self.keys.press("Enter")
+        self.page.get_by_role("link", name="The full report").wait_for()
+        self.tour.seen.assert_good()
+        assert zipfile.ZipFile(io.BytesIO(self.take("model.loom"))).testzip() is None
+        assert self.take("report.html")[:15] == b"<!doctype html>"
+
+    def take(self, name: str) -> bytes:
+        tab_to(self.page, f"a[href$='{name}']")
+        return downloaded(self.page, lambda: self.keys.press("Enter"))
+
+    def look_into_the_latent(self) -> None:
+        self.press("a.button[href$=latent]")
+        self.page.wait_for_url("**/latent")
+        self.press("[data-part=near] input[type=range]", "End")
+        self.page.get_by_text("Near it, at 100 %").wait_for()
+        self.tour.seen.assert_good()
+
+    def go_on_the_way(self) -> None:
+        self.press("[data-part=way] input[type=range]", "ArrowRight")
+        self.page.get_by_text("5 of 8 on the way").wait_for()
 
 
 def text(tour: Tour, address: str, given: Given) -> None:
@@ -468,9 +516,11 @@ def image(tour: Tour, address: str, given: Given) -> None:
 
 WAYS: dict[str, Callable[[Tour, str, Given], None]] = {
     "table": table,
-    "keyboard": keyboard,
     "text": text,
     "image": image,
+    "table-keys": table_by_keys,
+    "text-keys": text_by_keys,
+    "image-keys": image_by_keys,
 }
 
 # -- what comes out ---------------------------------------------------------------------------------------------------
