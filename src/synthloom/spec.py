@@ -187,6 +187,13 @@ class Limit:
     def __len__(self) -> int:
         return len(self.open_BK)
 
+    def admits(self, choice_B: Tensor, value_B: Tensor) -> Tensor:
+        """Which rows [B] say something that is allowed."""
+        one = self._expand(len(choice_B))
+        within_BP = (one.low_BP <= value_B[:, None]) & (value_B[:, None] <= one.high_BP)
+        part_B = (within_BP & (one.choice_BP == choice_B[:, None])).any(1)
+        return one.open_BK.gather(1, choice_B[:, None])[:, 0] | part_B
+
     def is_empty(self) -> bool:
         """Whether no row is allowed anything."""
         return not self.open_BK.any() and not (self.low_BP < self.high_BP).any()

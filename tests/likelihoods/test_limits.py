@@ -42,6 +42,13 @@ def test_choices_share_what_is_left_of_each(allowed, shares):
     assert (share - wanted / wanted.sum()).abs().max() < 0.015
     assert drawn.log_mass_B[0].exp().item() == pytest.approx(wanted.sum().item(), rel=1e-5)
     assert ((drawn.low_B <= number) & (number <= drawn.high_B)).all()
+    assert allowed.admits(drawn.choice_B, number).all()
+
+
+def test_what_is_not_allowed_is_not_admitted():
+    allowed = limit([0, 1, 0, 0], (2, -1, 1), (2, 3, INF), (3, INF, -INF))
+    choice_B, number_B = torch.tensor([0, 1, 2, 2, 2, 2, 3]), torch.tensor([0.0, 9, 0, 2, 3, -1.5, 0])
+    assert allowed.admits(choice_B, number_B).tolist() == [False, True, True, False, True, False, False]
 
 
 def test_the_likeliest_is_the_likeliest_of_what_is_allowed():

@@ -1,17 +1,19 @@
-"""Drawing rows that agree with what is given: codes first, by how well they carry it, then the rest of each row.
+"""Drawing rows that agree with what is given: whole rows, where enough of them happen to; else codes first, by how well
+they carry it, then the rest of each row.
 
-Legend: B rows, G groups of rows that know the same, P codes of a group's pool, R rows of a group.
+Legend: B rows, C columns, G groups of rows that know the same, P codes of a group's pool, R rows of a group.
 """
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import torch
 from torch import Tensor
 
 from synthloom.likelihoods import RowLikelihood
-from synthloom.spec import Limits, TableBatch
+from synthloom.spec import Limit, Limits, TableBatch
 from synthloom.vae import VAE
 
 __all__ = ["draw_given"]
@@ -21,6 +23,9 @@ _POOL = 64
 
 _LARGEST_POOL = 16_384
 """... and at the most, however many rows share the condition."""
+
+_CONDITIONS = 16
+"""As many groups may be conditions that whole rows are looked through for; more of them are rows given one by one."""
 
 
 def draw_given(
@@ -35,31 +40,79 @@ def draw_given(
 ) -> tuple[TableBatch, float]:
     """Rows that agree with what `given` knows and keep to the limits; those of the columns of `first` are conditions.
 
-    Codes are drawn from the prior and chosen in proportion to how likely they make what is given; the rest of the row
-    then follows from the code and from what is given. So nothing is rejected. Also says what share of the codes
-    carried the condition (their effective number over all): where it is tiny, rows that ask for it grow alike. A pool
-    has `each` codes for each row that draws from it.
+    Whole rows come first: those that happen to agree are as good as any, and better than what is written around a
+    condition, since whole rows are what a model is set straight by. Where fewer than one in `each` agrees, codes are
+    drawn from the prior and chosen in proportion to how likely they make what is given, from pools of `each` for every
+    row; the rest of the row then follows from the code and from what is given, and nothing is rejected. Also says what
+    share of the codes carried the condition (their effective number over all): where it is tiny, rows that ask for it
+    grow alike. Whole rows have a code of their own each.
     """
     keys = torch.cat([given.choice_BC.double(), given.value_BC.double(), given.known_BC.double()], 1)
     _, group_B, rows_G = torch.unique(keys, dim=0, return_inverse=True, return_counts=True)
     drawn: list[TableBatch] = []
     order, shares = [], []
+    left_B = torch.ones_like(group_B, dtype=torch.bool)
+    for group in range(len(rows_G)) if len(rows_G) <= _CONDITIONS else ():
+        member = (group_B == group).nonzero()[:, 0]
+        whole = _whole(net, given.take(member[:1]), len(member), limits, first, learned, at_once, each)
+        drawn.append(whole)
+        order.append(member[: len(whole)])
+        shares.append(torch.ones(len(whole), dtype=torch.float64, device=group_B.device))
+        left_B[order[-1]] = False
     # groups of about the same number of rows are served together, each from a pool that suits that number
     magnitude_G = rows_G.log2().div(2).ceil()
-    for magnitude in magnitude_G.unique().tolist():
+    for magnitude in magnitude_G[group_B[left_B].unique()].unique().tolist():
         most = int(4**magnitude)
         pool = min(max(_POOL, each * most), _LARGEST_POOL)
         alike = (magnitude_G == magnitude).nonzero()[:, 0]
         for part in torch.split(alike, max(1, _LARGEST_POOL // max(pool, most))):
-            member = torch.isin(group_B, part).nonzero()[:, 0]
+            member = (torch.isin(group_B, part) & left_B).nonzero()[:, 0]
+            part = group_B[member].unique()
             place = torch.searchsorted(part, group_B[member])
             draw = _Groups(net, limits, first, learned, at_once, pool)
             rows, share_G = draw(given.take(member), place, len(part))
             drawn.append(rows)
-            shares.append(share_G)
+            shares.append(share_G[place])
             order.append(member)
     back = torch.cat(order).argsort()
     return TableBatch.cat(drawn).take(back), float(torch.cat(shares).mean())
+
+
+def _whole(
+    net: VAE,
+    given: TableBatch,
+    rows: int,
+    limits: Limits,
+    first: list[int],
+    learned: bool,
+    at_once: int,
+    each: int,
+) -> TableBatch:
+    """At most so many whole rows that agree with the one of `given`: as long as one in `each` does."""
+
+    def others(c: int, written: TableBatch) -> Limit | None:
+        return None if c in first else limits(c, written)
+
+    kept = [TableBatch.unknown(0, given.known_BC.shape[1], given.known_BC.device)]
+    have = drawn = 0
+    while have < rows and drawn <= each * have:
+        likely = have / drawn if drawn else 1 / each
+        some = min(at_once, math.ceil(1.1 * (rows - have) / likely))
+        like = cast("RowLikelihood", net.generate(net.prior(some, learned=learned).draw()))
+        row = like.draw(limits=others)
+        kept.append(row.take(_agrees(row, given, limits, first).nonzero()[: rows - have, 0]))
+        have, drawn = have + len(kept[-1]), drawn + some
+    return TableBatch.cat(kept)
+
+
+def _agrees(row: TableBatch, given: TableBatch, limits: Limits, first: list[int]) -> Tensor:
+    """Which rows [B] say what is given, and what they say in the columns of `first` is within its limits."""
+    same_BC = (row.choice_BC == given.choice_BC) & (row.value_BC == given.value_BC)
+    good_B = (same_BC | ~given.known_BC).all(1)
+    for c in first:
+        if (limit := limits(c, row)) is not None:
+            good_B &= limit.admits(row.choice_BC[:, c], row.value_BC[:, c])
+    return good_B
 
 
 class _Groups:
