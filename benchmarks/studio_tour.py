@@ -427,7 +427,7 @@ class Keys:
         self.page.get_by_role("button", name="Go on where it was").wait_for()
         self.press("button[name=go_on]")
         self.page.get_by_role("img", name="Loss while training").wait_for()
-        self.page.wait_for_timeout(5_000)
+        self.page.wait_for_timeout(1_000 * self.tour.seconds)
         self.press("button[value=stop]")
         self.page.get_by_role("link", name="Draw from it").wait_for()
         self.tour.seen.assert_good()
