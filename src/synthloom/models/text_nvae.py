@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import torch
 from pydantic import Field
 
 from synthloom.attention import DenoisingAttention
@@ -36,10 +37,22 @@ class TextNVAE(TransformerModel):
             cross=lambda: DenoisingAttention(self.width, self.size + PLACES, self.heads),
         )
         decoder = TextDecoder(embedding, stack, spec, word_dropout=self.word_dropout)
-        latent = NvibLatent(self.width, self.size, spec.longest, delta=self.delta, exact=True, places=PLACES)
+        latent = NvibLatent(
+            self.width, self.size, spec.longest, delta=self.delta, exact=True, places=PLACES, typical=True
+        )
         return self._vae(encoder, latent, decoder, spec)
 
     def prepare(self, net: VAE, batch: TextBatch) -> None:
         super().prepare(net, batch)
         assert isinstance(net.latent, NvibLatent)
         net.latent.observe(batch.length_B)
+
+    def finish(self, net: VAE, batch: TextBatch) -> None:
+        count = min(len(batch), _SETTLING)
+        few = batch.take(torch.linspace(0, len(batch) - 1, count).long()).to(next(net.parameters()).device)
+        assert isinstance(net.latent, NvibLatent)
+        net.latent.settle(lambda: -net.generate(net.infer(few).mean).log_prob(few).mean())
+
+
+_SETTLING = 128
+"""Texts by which it is settled what stands for chance in their codes."""
