@@ -532,6 +532,10 @@ class NvibLatent(Latent):
             found.append((float(cost()), noise_NP))
         self.noise_NP = min(found, key=lambda pair: pair[0])[1]
 
+    def holder(self, token_n: Tensor) -> Tensor:
+        """Which component is that of the tokens at these places: the first is the prior's."""
+        return token_n + 1
+
     def observe(self, tokens_N: Tensor) -> None:
         """Learn how long items are: how many have how many tokens."""
         counts_L = torch.bincount(tokens_N, minlength=self.tokens + 1)

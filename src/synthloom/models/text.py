@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import replace
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+import torch
 from pydantic import Field
 from torch import nn
 
 from synthloom.latents import Latent
+from synthloom.latents.nvib import NvibLatent
+from synthloom.latents.tokens import TokenLatent
 from synthloom.likelihoods.text import TextDecoder
 from synthloom.models.base import Among, Model, Range
+from synthloom.nets.places import reading
 from synthloom.nets.text import Embedding, TextEncoder
-from synthloom.nets.transformer import Encoder
+from synthloom.nets.transformer import Decoder, Encoder
 from synthloom.spec import TextBatch, TextSpec
 from synthloom.training import RateTarget, Schedule, Settings
 from synthloom.vae import VAE, TextVAE
@@ -105,6 +110,37 @@ class TransformerModel(TextModel):
     size: int = Field(32, ge=1)
     """Width of each vector of a code."""
 
-    def _encoder(self, spec: TextSpec) -> tuple[Embedding, TextEncoder]:
+    def build(self, spec: TextSpec) -> VAE:
         embedding = Embedding(spec, self.width)
-        return embedding, TextEncoder(embedding, Encoder(self.width, self.layers, self.heads, dropout=self.dropout))
+        encoder = TextEncoder(embedding, Encoder(self.width, self.layers, self.heads, dropout=self.dropout))
+        latent = self._latent(spec.longest)
+        stack = Decoder(self.width, self.layers, self.heads, dropout=self.dropout, cross=self._cross)
+        for layer in stack.layers:
+            _look_ahead(layer.cross, embedding, latent)
+        decoder = TextDecoder(embedding, stack, spec, word_dropout=self.word_dropout)
+        return self._vae(encoder, latent, decoder, spec)
+
+    @abstractmethod
+    def _latent(self, tokens: int) -> NvibLatent | TokenLatent: ...
+
+    @abstractmethod
+    def _cross(self) -> nn.Module:
+        """How a layer of the decoder attends to a code."""
+
+
+_EAGER = 20.0
+"""How much nearer, at first, the vector of the piece to come is than any other."""
+
+
+@torch.no_grad()
+def _look_ahead(cross: Any, embedding: Embedding, latent: NvibLatent | TokenLatent) -> None:
+    """Have attention to a code start out at the vector that holds the piece to be written: to find it by chance takes
+    most of a short training."""
+    place_NQ = latent.place_NQ[latent.holder(torch.arange(len(embedding.place.weight)))]
+    see_QD = reading(embedding.place.weight, place_NQ)
+    E = cross.query.out_features // cross.heads
+    count = min(E, PLACES)
+    row_HQ = E * torch.arange(cross.heads)[:, None] + torch.arange(count)
+    cross.query.weight[row_HQ] = _EAGER * see_QD[:count]
+    cross.query.bias[row_HQ] = 0.0
+    cross.key.weight[row_HQ] = torch.eye(latent.size + PLACES)[latent.size : latent.size + count]

@@ -6,13 +6,12 @@ from typing import ClassVar
 
 import torch
 from pydantic import Field
+from torch import nn
 
 from synthloom.attention import DenoisingAttention
 from synthloom.latents.nvib import NvibLatent
-from synthloom.likelihoods.text import TextDecoder
 from synthloom.models.text import PLACES, TransformerModel
-from synthloom.nets.transformer import Decoder
-from synthloom.spec import TextBatch, TextSpec
+from synthloom.spec import TextBatch
 from synthloom.vae import VAE
 
 __all__ = ["TextNVAE"]
@@ -27,20 +26,11 @@ class TextNVAE(TransformerModel):
     delta: float = Field(1.0, ge=0)
     """Which share of its vectors a text keeps, roughly."""
 
-    def build(self, spec: TextSpec) -> VAE:
-        embedding, encoder = self._encoder(spec)
-        stack = Decoder(
-            self.width,
-            self.layers,
-            self.heads,
-            dropout=self.dropout,
-            cross=lambda: DenoisingAttention(self.width, self.size + PLACES, self.heads),
-        )
-        decoder = TextDecoder(embedding, stack, spec, word_dropout=self.word_dropout)
-        latent = NvibLatent(
-            self.width, self.size, spec.longest, delta=self.delta, exact=True, places=PLACES, typical=True
-        )
-        return self._vae(encoder, latent, decoder, spec)
+    def _latent(self, tokens: int) -> NvibLatent:
+        return NvibLatent(self.width, self.size, tokens, delta=self.delta, exact=True, places=PLACES, typical=True)
+
+    def _cross(self) -> nn.Module:
+        return DenoisingAttention(self.width, self.size + PLACES, self.heads)
 
     def prepare(self, net: VAE, batch: TextBatch) -> None:
         super().prepare(net, batch)
