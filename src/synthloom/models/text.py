@@ -48,7 +48,7 @@ class TextModel(Model):
     prior: Literal["standard", "mixture", "flow", "language"] = "language"
     """What to draw codes from: what training pulls towards; what is fitted to the codes afterwards; or "language": the
     codes of texts that the decoder writes without one."""
-    blind: float = Field(0.4, ge=0, lt=1)
+    blind: float = Field(0.5, ge=0, lt=1)
     """Share of the texts of which the decoder is shown no code while training, so that it can write without."""
     protect: bool = True
     """Keep back texts and words that one text holds, and labels that fewer than 5 have; learn equal texts once."""
