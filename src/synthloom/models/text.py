@@ -48,7 +48,7 @@ class TextModel(Model):
     prior: Literal["standard", "mixture", "flow", "language"] = "language"
     """What to draw codes from: what training pulls towards; what is fitted to the codes afterwards; or "language": the
     codes of texts that the decoder writes without one."""
-    blind: float = Field(0.5, ge=0, lt=1)
+    blind: float = Field(0.6, ge=0, lt=1)
     """Share of the texts of which the decoder is shown no code while training, so that it can write without."""
     protect: bool = True
     """Keep back texts and words that one text holds, and labels that fewer than 5 have; learn equal texts once."""
@@ -71,15 +71,15 @@ class TextModel(Model):
     """Share of what a layer has to say that is dropped while training."""
     word_dropout: float = Field(0.0, ge=0, le=1)
     """Share of the words already written that the decoder is not shown; falls to 0 over the course of training."""
-    rate: Annotated[float, Range(0.5, 6.0, log=True)] = Field(4.0, gt=0)
+    rate: Annotated[float, Range(1.0, 10.0, log=True)] = Field(6.0, gt=0)
     """What the code of a text may say of it, in nats per piece."""
     keep_distance: float = Field(10.0, gt=0)
     """How far the codes of other texts are to stay from those of the examples that `fit` is told to keep."""
     keep_weight: float = Field(1.0, ge=0)
     """What a text pays for each unit that its code is nearer than that, in nats."""
-    warmup: float = Field(0.5, ge=0, le=1)
+    warmup: float = Field(0.3, ge=0, le=1)
     """Share of training in which the network is all but a plain autoencoder."""
-    squeeze: float = Field(0.25, ge=0, le=1)
+    squeeze: float = Field(0.3, ge=0, le=1)
     """Share of training over which its code is then squeezed to `rate`."""
 
     def _vae(self, encoder: nn.Module, latent: Latent, decoder: TextDecoder, spec: TextSpec) -> TextVAE:
