@@ -9,6 +9,7 @@ real ones.
 
 import argparse
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ parser.add_argument("--texts", type=int, default=100_000, help="of training, at 
 parser.add_argument("--max-time", default="5m")
 parser.add_argument("--draws", type=int, default=4_000)
 parser.add_argument("--threads", type=int, default=2)
+parser.add_argument("--keep", type=Path, help="file for the model")
 parser.add_argument("--set", nargs="*", default=[], metavar="KNOB=VALUE")
 given = parser.parse_args()
 
@@ -37,6 +39,8 @@ train = take_texts(texts, order[tenth:][: given.texts].tolist())
 knobs = {"max_time": given.max_time, "threads": given.threads} | dict(knob.split("=") for knob in given.set)
 start = time.process_time()
 text = sl.TextSynthesizer(given.model, seed=0, **knobs).fit(train, progress=False)
+if given.keep:
+    text.save(given.keep)
 last = text.history_.iloc[-1]
 print(
     f"{given.model} on {len(train):,} headlines, {knobs}: {last['step']:.0f} steps in {last['seconds']:.0f} s "

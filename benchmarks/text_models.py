@@ -13,7 +13,8 @@ All models are trained at equal width, layers and epochs, and judged on held-out
 
 The rows "held-out" and "language model" say what real sentences score, and those of a decoder-only language model of
 the same width and layers, trained on the same sentences as often. A row with "standard" draws from the prior of
-training. With --keep every row stays in a folder, one file each, and what is there is not found again.
+training. A model may be named with knobs of its own behind it, as in nvae:delta=0.5. With --keep every row stays in a
+folder, one file each, and what is there is not found again.
 """
 
 import argparse
@@ -111,7 +112,9 @@ def of_codes(text):
 @cache
 def fitted(name, seed):
     start = time.process_time()
-    text = sl.TextSynthesizer(name, seed=seed, **KNOBS).fit(Texts(train), progress=False)
+    name, *own = name.split(":")
+    knobs = KNOBS | dict(knob.split("=") for knob in own)
+    text = sl.TextSynthesizer(name, seed=seed, **knobs).fit(Texts(train), progress=False)
     return text, time.process_time() - start
 
 
@@ -139,5 +142,6 @@ row("language model", lambda: of_draws(learnt(train, given.epochs, seed=1).sampl
 for seed in range(given.seeds):
     for name in given.models:
         row(f"{name}, seed {seed}", partial(of_model, name, seed))
+    for name in given.models:
         if name != "transformer":
             row(f"{name}, seed {seed}, standard", partial(of_standard, name, seed))

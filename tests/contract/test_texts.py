@@ -1,16 +1,20 @@
 """What holds for every model of texts, besides what holds for every model."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import synthloom as sl
+from synthloom import rng
 from synthloom.errors import DataError, FileError, UsageError
 from synthloom.metrics.text.bleu import bleu
 from synthloom.metrics.text.copies import bits_of_exposure, look_alikes
 from synthloom.models import MODELS
 from synthloom.sources import Texts, write_texts
+from synthloom.spec import TextBatch, TextSpec
 
 NAMES = [name for kind, name in MODELS if kind == "text"]
 NOTES = sl.datasets.notes(300, seed=0)
@@ -35,6 +39,25 @@ def learnt():
     sizes = {"width": 48, "layers": 1, "size": 8, "pieces": 400, "longest": 32}
     pace = {"epochs": 100, "batch_size": 15, "learning_rate": 5e-3, "dropout": 0.0, "rate": 6.0, "validation": 0}
     return sl.TextSynthesizer(seed=0, protect=False, prior="standard", **sizes, **pace).fit(NOTES.head(30))
+
+
+@pytest.mark.parametrize("name", ["nvae", "transformer", "vts"])
+def test_a_decoder_begins_by_looking_at_the_vector_of_the_piece_to_come(name):
+    with rng.seeded(0):
+        net = MODELS["text", name]().build(TextSpec(500, 24, 0)).eval()
+        batch = TextBatch.of(torch.randint(2, 500, (40, 20)).tolist())
+    code = net.infer(batch).draw()
+    places_BNP = (code.mu if name == "nvae" else code[0]).detach().requires_grad_()
+    code = replace(code, mu=places_BNP) if name == "nvae" else (places_BNP, code[1])
+    before_BM = torch.nn.functional.pad(batch.token_BN, (1, 0))[:, :-1]
+    features_BMD, _ = net.decoder.stack(net.decoder.read(before_BM, batch.label_B), net.decoder.start(code))
+    holder_M = net.latent.holder(torch.arange(20))
+    found = []
+    for m in range(20):
+        (slope_BNP,) = torch.autograd.grad(features_BMD[:, m].square().sum(), places_BNP, retain_graph=True)
+        size_BN = slope_BNP[:, :, : net.latent.size].norm(dim=2)
+        found.append((size_BN.argmax(1) == holder_M[m]).float().mean().item())
+    assert np.mean(found) > 3 / places_BNP.shape[1]
 
 
 def words(text):

@@ -229,7 +229,7 @@ def test_temperature_scales_the_spread():
 def test_noise_in_place_of_chance_keeps_codes_as_far_out_as_draws():
     with seeded(8):
         latent = NvibLatent(8, 4, tokens=5, typical=True, first_var=0.9)
-        latent.settle(lambda: torch.tensor(0.0), tries=1)
+        latent.settle(lambda: -latent.noise_NP.square().mean(), tries=1)
         x_BnD, mask_Bn = features(latent)
         q = latent((x_BnD[:1].expand(500, -1, -1), mask_Bn[:1].expand(500, -1)))
         drawn = {t: q.draw(t) for t in (0.0, 0.1, 0.6, 1.0)}
@@ -244,18 +244,20 @@ def test_noise_in_place_of_chance_keeps_codes_as_far_out_as_draws():
     assert abs(off[0.6] - (0.36 * off[1.0] + 0.64 * own)) < 0.1  # between the two, and not nearer to the middle
 
 
-def test_the_noise_that_costs_least_is_kept():
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_noise_that_costs_least_is_kept_or_none(sign):
     with seeded(8):
         latent = NvibLatent(8, 4, tokens=5, typical=True)
         tried = []
 
         def cost():
-            tried.append(latent.noise_NP.square().mean())
+            tried.append(sign * latent.noise_NP.square().mean())
             return tried[-1]
 
         latent.settle(cost, tries=5)
-    assert len(tried) == 5
-    assert latent.noise_NP.square().mean() == min(tried) < max(tried)
+    assert len(tried) == 6
+    assert sign * latent.noise_NP.square().mean() == min(tried) < max(tried)
+    assert 0 in tried
     assert torch.equal(latent.state_dict()["noise_NP"], latent.noise_NP)
 
 

@@ -390,8 +390,8 @@ class NvibLatent(Latent):
     With `places` a component has so many more coordinates that tell whose token's it is: known, so no part of the KL.
 
     Means are no codes where little is said: of a posterior almost as wide as the prior all draws are far from it, and
-    a decoder that has learnt from draws makes nothing of it. A `typical` latent has noise in its place, the same for
-    every item; `settle` finds it.
+    a decoder that has learnt from draws makes nothing of it. A `typical` latent has a point in its place: the mean and
+    noise that is the same for every item, or none; `settle` finds which.
 
     >>> latent = NvibLatent(features=16, size=4, tokens=5)
     >>> q = latent((torch.randn(2, 5, 16), torch.ones(2, 5, dtype=torch.bool)))
@@ -523,13 +523,18 @@ class NvibLatent(Latent):
 
     @torch.no_grad()
     def settle(self, cost: Callable[[], Tensor], tries: int = 8) -> None:
-        """Keep the noise with which codes without chance cost least, of so many."""
+        """Keep the noise with which codes without chance cost least: none, or one of so many."""
         assert self.noise_NP is not None
+        none_NP = torch.zeros_like(self.noise_NP)
         found = []
-        for _ in range(tries):
-            self.noise_NP = torch.randn_like(self.noise_NP)
-            found.append((float(cost()), self.noise_NP))
+        for noise_NP in (none_NP, *(torch.randn_like(none_NP) for _ in range(tries))):
+            self.noise_NP = noise_NP
+            found.append((float(cost()), noise_NP))
         self.noise_NP = min(found, key=lambda pair: pair[0])[1]
+
+    def holder(self, token_n: Tensor) -> Tensor:
+        """Which component is that of the tokens at these places: the first is the prior's."""
+        return token_n + 1
 
     def observe(self, tokens_N: Tensor) -> None:
         """Learn how long items are: how many have how many tokens."""

@@ -155,6 +155,10 @@ class TokenLatent(Latent):
             return tokens.clamp(max=1)
         return (tokens.double() * self.keep - 1e-9).ceil().long()  # 0.1 * 30 is a little more than 3
 
+    def holder(self, token_n: Tensor) -> Tensor:
+        """Which vector tells most of the tokens at these places."""
+        return self._kept(token_n + 1) - 1
+
     def present(self, condition_BC: Tensor) -> Tensor:
         """Which vectors items of so many tokens have."""
         count_B = self._kept(condition_BC[:, 0].to(self.mu.weight.device))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import replace
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+import torch
 from pydantic import Field
 from torch import nn
 
 from synthloom.latents import Latent
+from synthloom.latents.nvib import NvibLatent
+from synthloom.latents.tokens import TokenLatent
 from synthloom.likelihoods.text import TextDecoder
 from synthloom.models.base import Among, Model, Range
+from synthloom.nets.places import reading
 from synthloom.nets.text import Embedding, TextEncoder
-from synthloom.nets.transformer import Encoder
+from synthloom.nets.transformer import Decoder, Encoder
 from synthloom.spec import TextBatch, TextSpec
 from synthloom.training import RateTarget, Schedule, Settings
 from synthloom.vae import VAE, TextVAE
@@ -43,7 +48,7 @@ class TextModel(Model):
     prior: Literal["standard", "mixture", "flow", "language"] = "language"
     """What to draw codes from: what training pulls towards; what is fitted to the codes afterwards; or "language": the
     codes of texts that the decoder writes without one."""
-    blind: float = Field(0.4, ge=0, lt=1)
+    blind: float = Field(0.6, ge=0, lt=1)
     """Share of the texts of which the decoder is shown no code while training, so that it can write without."""
     protect: bool = True
     """Keep back texts and words that one text holds, and labels that fewer than 5 have; learn equal texts once."""
@@ -66,15 +71,15 @@ class TextModel(Model):
     """Share of what a layer has to say that is dropped while training."""
     word_dropout: float = Field(0.0, ge=0, le=1)
     """Share of the words already written that the decoder is not shown; falls to 0 over the course of training."""
-    rate: Annotated[float, Range(0.5, 6.0, log=True)] = Field(4.0, gt=0)
+    rate: Annotated[float, Range(1.0, 10.0, log=True)] = Field(6.0, gt=0)
     """What the code of a text may say of it, in nats per piece."""
     keep_distance: float = Field(10.0, gt=0)
     """How far the codes of other texts are to stay from those of the examples that `fit` is told to keep."""
     keep_weight: float = Field(1.0, ge=0)
     """What a text pays for each unit that its code is nearer than that, in nats."""
-    warmup: float = Field(0.5, ge=0, le=1)
+    warmup: float = Field(0.3, ge=0, le=1)
     """Share of training in which the network is all but a plain autoencoder."""
-    squeeze: float = Field(0.25, ge=0, le=1)
+    squeeze: float = Field(0.3, ge=0, le=1)
     """Share of training over which its code is then squeezed to `rate`."""
 
     def _vae(self, encoder: nn.Module, latent: Latent, decoder: TextDecoder, spec: TextSpec) -> TextVAE:
@@ -105,6 +110,37 @@ class TransformerModel(TextModel):
     size: int = Field(32, ge=1)
     """Width of each vector of a code."""
 
-    def _encoder(self, spec: TextSpec) -> tuple[Embedding, TextEncoder]:
+    def build(self, spec: TextSpec) -> VAE:
         embedding = Embedding(spec, self.width)
-        return embedding, TextEncoder(embedding, Encoder(self.width, self.layers, self.heads, dropout=self.dropout))
+        encoder = TextEncoder(embedding, Encoder(self.width, self.layers, self.heads, dropout=self.dropout))
+        latent = self._latent(spec.longest)
+        stack = Decoder(self.width, self.layers, self.heads, dropout=self.dropout, cross=self._cross)
+        for layer in stack.layers:
+            _look_ahead(layer.cross, embedding, latent)
+        decoder = TextDecoder(embedding, stack, spec, word_dropout=self.word_dropout)
+        return self._vae(encoder, latent, decoder, spec)
+
+    @abstractmethod
+    def _latent(self, tokens: int) -> NvibLatent | TokenLatent: ...
+
+    @abstractmethod
+    def _cross(self) -> nn.Module:
+        """How a layer of the decoder attends to a code."""
+
+
+_EAGER = 20.0
+"""How much nearer, at first, the vector of the piece to come is than any other."""
+
+
+@torch.no_grad()
+def _look_ahead(cross: Any, embedding: Embedding, latent: NvibLatent | TokenLatent) -> None:
+    """Have attention to a code start out at the vector that holds the piece to be written: to find it by chance takes
+    most of a short training."""
+    place_NQ = latent.place_NQ[latent.holder(torch.arange(len(embedding.place.weight)))]
+    see_QD = reading(embedding.place.weight, place_NQ)
+    E = cross.query.out_features // cross.heads
+    count = min(E, PLACES)
+    row_HQ = E * torch.arange(cross.heads)[:, None] + torch.arange(count)
+    cross.query.weight[row_HQ] = _EAGER * see_QD[:count]
+    cross.query.bias[row_HQ] = 0.0
+    cross.key.weight[row_HQ] = torch.eye(latent.size + PLACES)[latent.size : latent.size + count]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import torch
 from pydantic import Field
+from torch import nn
 
 from synthloom.attention import DenoisingAttention
 from synthloom.latents.nvib import NvibLatent
-from synthloom.likelihoods.text import TextDecoder
 from synthloom.models.text import PLACES, TransformerModel
-from synthloom.nets.transformer import Decoder
-from synthloom.spec import TextBatch, TextSpec
+from synthloom.spec import TextBatch
 from synthloom.vae import VAE
 
 __all__ = ["TextNVAE"]
@@ -26,20 +26,23 @@ class TextNVAE(TransformerModel):
     delta: float = Field(1.0, ge=0)
     """Which share of its vectors a text keeps, roughly."""
 
-    def build(self, spec: TextSpec) -> VAE:
-        embedding, encoder = self._encoder(spec)
-        stack = Decoder(
-            self.width,
-            self.layers,
-            self.heads,
-            dropout=self.dropout,
-            cross=lambda: DenoisingAttention(self.width, self.size + PLACES, self.heads),
-        )
-        decoder = TextDecoder(embedding, stack, spec, word_dropout=self.word_dropout)
-        latent = NvibLatent(self.width, self.size, spec.longest, delta=self.delta, exact=True, places=PLACES)
-        return self._vae(encoder, latent, decoder, spec)
+    def _latent(self, tokens: int) -> NvibLatent:
+        return NvibLatent(self.width, self.size, tokens, delta=self.delta, exact=True, places=PLACES, typical=True)
+
+    def _cross(self) -> nn.Module:
+        return DenoisingAttention(self.width, self.size + PLACES, self.heads)
 
     def prepare(self, net: VAE, batch: TextBatch) -> None:
         super().prepare(net, batch)
         assert isinstance(net.latent, NvibLatent)
         net.latent.observe(batch.length_B)
+
+    def finish(self, net: VAE, batch: TextBatch) -> None:
+        count = min(len(batch), _SETTLING)
+        few = batch.take(torch.linspace(0, len(batch) - 1, count).long()).to(next(net.parameters()).device)
+        assert isinstance(net.latent, NvibLatent)
+        net.latent.settle(lambda: -net.generate(net.infer(few).mean).log_prob(few).mean())
+
+
+_SETTLING = 128
+"""Texts by which it is settled what stands for chance in their codes."""

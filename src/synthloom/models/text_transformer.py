@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import ClassVar, Literal
 
 from pydantic import Field
+from torch import nn
 
 from synthloom.latents.tokens import TokenLatent
-from synthloom.likelihoods.text import TextDecoder
 from synthloom.models.text import PLACES, TransformerModel
-from synthloom.nets.transformer import Attention, Decoder
-from synthloom.spec import TextSpec
+from synthloom.nets.transformer import Attention
 from synthloom.training import Constant, Schedule
-from synthloom.vae import VAE
 
 __all__ = ["VTP", "VTS", "VTV", "TextTransformer"]
 
@@ -21,20 +18,8 @@ __all__ = ["VTP", "VTS", "VTV", "TextTransformer"]
 class _Vectors(TransformerModel):
     """A Transformer between whose halves there are some vectors."""
 
-    def build(self, spec: TextSpec) -> VAE:
-        embedding, encoder = self._encoder(spec)
-        stack = Decoder(
-            self.width,
-            self.layers,
-            self.heads,
-            dropout=self.dropout,
-            cross=lambda: Attention(self.width, self.heads, memory_width=self.size + PLACES),
-        )
-        decoder = TextDecoder(embedding, stack, spec, word_dropout=self.word_dropout)
-        return self._vae(encoder, self._latent(spec.longest), decoder, spec)
-
-    @abstractmethod
-    def _latent(self, tokens: int) -> TokenLatent: ...
+    def _cross(self) -> nn.Module:
+        return Attention(self.width, self.heads, memory_width=self.size + PLACES)
 
 
 class TextTransformer(_Vectors):

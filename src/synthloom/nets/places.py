@@ -2,7 +2,7 @@
 
 Attention Is All You Need (Vaswani et al., 2017), https://arxiv.org/abs/1706.03762, for the sinusoids.
 
-Legend: N places, Q coordinates.
+Legend: N places, Q coordinates, D width of what is read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["sinusoids"]
+__all__ = ["reading", "sinusoids"]
 
 
 def sinusoids(places: int, width: int) -> Tensor:
@@ -24,3 +24,16 @@ def sinusoids(places: int, width: int) -> Tensor:
     length_W = torch.logspace(0, math.log10(max(places, 2) * 2 / math.pi), width // 2)
     angle_NW = torch.arange(places)[:, None] / length_W
     return torch.stack([angle_NW.sin(), angle_NW.cos()], dim=2).flatten(1)
+
+
+def reading(shown_ND: Tensor, asked_NQ: Tensor) -> Tensor:
+    """The matrix [Q, D] that best makes `asked` of `shown`, to which something else of size one is added (a piece).
+
+    >>> shown, asked = 2 * sinusoids(20, 64), sinusoids(20, 4)
+    >>> off = shown @ reading(shown, asked).T - asked
+    >>> bool(off.square().mean() < 0.05 * asked.square().mean())
+    True
+    """
+    N, D = shown_ND.shape
+    best_DQ: Tensor = torch.linalg.solve(shown_ND.T @ shown_ND + N * torch.eye(D), shown_ND.T @ asked_NQ)
+    return best_DQ.T

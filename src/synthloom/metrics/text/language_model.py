@@ -4,7 +4,7 @@ A decoder-only Transformer as in Improving Language Understanding by Generative 
 sees no text but those that it is trained on, and never the one that it scores: an autoencoder in its place would say
 how easily a text can be copied.
 
-Legend: B texts, M pieces of a text, D width.
+Legend: B texts, M pieces of a text, T real pieces of all texts, D width, V vocabulary; X for any of these.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ class LanguageModel:
             for count in [len(some) for some in np.array_split(np.arange(n), max(1, n // 500))]:
                 token_BM = torch.full((count, 1), _END)
                 for _ in range(self.longest):
-                    piece_B1 = torch.multinomial(self.net(token_BM)[:, -1].float().softmax(1), 1)
+                    logits_BV = self.net.logits(self.net(token_BM)[:, -1])
+                    piece_B1 = torch.multinomial(logits_BV.float().softmax(1), 1)
                     over_B1 = (token_BM[:, 1:] == _END).any(1, keepdim=True)
                     token_BM = torch.cat([token_BM, piece_B1.masked_fill(over_B1, _END)], dim=1)
                     if (token_BM[:, 1:] == _END).any(1).all():
@@ -143,13 +144,13 @@ class LanguageModel:
         length_B1 = torch.tensor([[len(text)] for text in spelled]).view(-1, 1)
         real_BM = torch.arange(longest) <= length_B1
         with devices.autocast(token_BM.device):
-            logits_BMV = self.net(F.pad(token_BM, (1, -1), value=_END))
-        loss_BM = F.cross_entropy(logits_BMV.float().transpose(1, 2), token_BM, reduction="none")
-        return loss_BM * real_BM, real_BM
+            logits_TV = self.net.logits(self.net(F.pad(token_BM, (1, -1), value=_END))[real_BM])
+        loss_T = F.cross_entropy(logits_TV.float(), token_BM[real_BM], reduction="none")
+        return loss_T.new_zeros(real_BM.shape).masked_scatter(real_BM, loss_T), real_BM
 
 
 class _Decoder(nn.Module):
-    """Pieces so far to logits of the next; the last step shares its matrix with the first."""
+    """Pieces so far to features of the next, and those to logits: a step that shares its matrix with the first."""
 
     def __init__(self, pieces: int, width: int, layers: int, heads: int, longest: int) -> None:
         super().__init__()
@@ -167,5 +168,8 @@ class _Decoder(nn.Module):
         M = token_BM.shape[1]
         x_BMD = self.scale * self.piece(token_BM) + self.place.weight[:M]
         later_MM = nn.Transformer.generate_square_subsequent_mask(M)
-        logits_BMV: Tensor = F.linear(self.stack(x_BMD, later_MM, is_causal=True), self.piece.weight)
-        return logits_BMV
+        features_BMD: Tensor = self.stack(x_BMD, later_MM, is_causal=True)
+        return features_BMD
+
+    def logits(self, features_XD: Tensor) -> Tensor:
+        return F.linear(features_XD, self.piece.weight)
