@@ -105,7 +105,8 @@ def main() -> None:
     test = read_images(options.test)
     if image.model.likelihood == "bernoulli":
         level_NHW = np.asarray(test)
-        test = Images(np.where(np.random.default_rng(0).random(level_NHW.shape) < level_NHW / 255, 255, 0), test.labels)
+        is_white_NHW = np.random.default_rng(0).random(level_NHW.shape) < level_NHW / 255
+        test = Images(np.where(is_white_NHW, np.uint8(255), np.uint8(0)), test.labels)
     if not options.labels:
         test.labels = None
     elbo_N = image.log_prob(test, draws=10)
