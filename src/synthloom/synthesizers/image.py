@@ -141,11 +141,19 @@ class ImageSynthesizer(Synthesizer[Images]):
         Detection with Likelihood-based Generative Models (Serrà et al., 2020), https://arxiv.org/abs/1909.11480
         """
         images = self._items(items)
+        return self._beyond_png(images, self.log_prob(images, draws, seed))
+
+    def scores(self, items: Any) -> dict[str, np.ndarray]:
+        images = self._items(items)
+        log_prob_N = self.log_prob(images)
+        return {"log_prob": log_prob_N, "surprise": self._beyond_png(images, log_prob_N)}
+
+    def _beyond_png(self, images: Images, log_prob_N: np.ndarray) -> np.ndarray:
         level_NHWC = images.level_NHWC
         if self.model.likelihood == "bernoulli":
             level_NHWC = np.where(level_NHWC > 127, np.uint8(255), np.uint8(0))
         plain_N = np.array([nats_of_png(level_HWC) for level_HWC in level_NHWC])
-        beyond_N: np.ndarray = -self.log_prob(images, draws, seed) - plain_N
+        beyond_N: np.ndarray = -log_prob_N - plain_N
         return beyond_N
 
     @torch.inference_mode()
