@@ -2,9 +2,10 @@
 
     python benchmarks/image_patches.py nvae.loom --test t10k-images-idx3-ubyte.gz --out docs/figures
 
-The model comes from `image_vae.py --model nvae --keep`. Draws the number of surviving vectors against how much an image
-takes as a PNG, and walks between images through the mixture of both codes; prints what an image costs given its code
-when that is E[F], a draw, or as far from the middle as draws are, by noise that is the same for all.
+The model comes from `image_vae.py --model nvae --keep`. Draws against how much an image takes as a PNG how many vectors
+survive, by their weight, and how many say something: a nat or more is what it costs to be where they are. Walks between
+images through the mixture of both codes. Prints what an image costs given its code when that is E[F], a draw, or as far
+from the middle as draws are, by noise that is the same for all.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from synthloom.sources.images import join, sheet, take_images
 from synthloom.sources.pictures import nats_of_png
 
 PARTS, STEPS, WALKS, READ = 20, 10, 8, 1_000
+NAMES = {"real": "survive by weight", "synthetic": "say a nat or more"}
 
 
 def main() -> None:
@@ -39,22 +41,39 @@ def main() -> None:
 
     image, test = sl.load(options.model), read_images(options.test)
     byte_N = np.array([nats_of_png(level_HWC) for level_HWC in test.level_NHWC]) / np.log(256)
-    survivor_N = image.survivors(test)
-    found = spearmanr(byte_N, survivor_N).statistic
-    print(f"{survivor_N.mean():.1f} vectors survive on average; rank correlation with the bytes of a PNG {found:.2f}")
     parts = np.array_split(byte_N.argsort(kind="stable"), PARTS)
-    size_K, vector_K = ([float(x_N[part].mean()) for part in parts] for x_N in (byte_N, survivor_N))
-    for size, vectors in zip(size_K, vector_K, strict=True):
-        print(f"{size:6.0f} bytes {vectors:6.2f} vectors")
-    words = "surviving vectors, by bytes of a PNG"
-    alone(options.out / "image_survivors.svg", (words, curves(words, "", size_K, {"training": vector_K}, "bytes")))
+    size_K = [float(byte_N[part].mean()) for part in parts]
+    lines = {}
+    for kind, count_N in (("real", image.survivors(test)), ("synthetic", telling(image, test))):
+        lines[kind] = [float(count_N[part].mean()) for part in parts]
+        print(
+            f"{NAMES[kind]}: {count_N.mean():.1f} on average, from {lines[kind][0]:.1f} for the plainest twentieth to "
+            f"{lines[kind][-1]:.1f} for the richest; rank correlation with bytes "
+            f"{spearmanr(byte_N, count_N).statistic:.2f}"
+        )
+    words = "vectors, by bytes of a PNG"
+    alone(options.out / "image_vectors.svg", (words, curves(words, "", size_K, lines, "bytes")))
 
     ends = [(2 * walk, 2 * walk + 1) for walk in range(WALKS)]
     walks = [image.interpolate(*(take_images(test, [end]) for end in pair), steps=STEPS) for pair in ends]
     sheet(join(walks), STEPS).save(options.out / "image_walks.png", optimize=True)
 
-    for name, nats in readings(image, take_images(test, range(READ))).items():
+    for name, nats in readings(image, take_images(test, np.arange(READ))).items():
         print(f"{name}: an image costs {nats:.1f} nats, given its code")
+
+
+@torch.inference_mode()
+def telling(image: sl.ImageSynthesizer, images: sl.sources.Images) -> np.ndarray:
+    """How many vectors of each image's code cost a nat or more to be where they are."""
+    counts = []
+    for index in torch.arange(len(images)).split(1_000):
+        process = image.net_.infer(image.codec_.encode(images.level_NHWC[index])).process
+        prior = process.prior
+        share_BNC = process.var_BNC / prior.var_C
+        away_BNP = (process.mu_BNP - prior.mu_P).square() / prior.var_C
+        nats_BN = 0.5 * (away_BNP + share_BNC - 1 - share_BNC.log()).sum(2)
+        counts.append((nats_BN[:, 1:] >= 1).sum(1))
+    return torch.cat(counts).numpy()
 
 
 @torch.inference_mode()
