@@ -26,7 +26,7 @@ _SMALLEST = 8
 _WIDER, _WHOLE = 2, 4
 """Times the width that further levels have, and the layer that looks at the whole."""
 _GROUP = 32
-"""Maps that are normalised together; of fewer than 16 torch normalises slowly, in two to seven times as long."""
+"""Maps that are normalised together; with fewer than 16 a block takes three times as long."""
 
 
 def levels(spec: ImageSpec, patch: int) -> list[tuple[int, int]]:
