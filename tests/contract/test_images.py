@@ -63,6 +63,17 @@ def test_the_weighted_estimate_is_no_lower_than_the_bound(fitted):
     assert fitted.log_prob(LEVELS[:0], weighted=True).shape == (0,)
 
 
+def test_surprise_is_what_an_image_takes_beyond_a_png(fitted):
+    noise = np.random.default_rng(0).integers(0, 256, (20, 8, 8), np.uint8)
+    scores = fitted.scores(LEVELS[:20])
+    assert (scores["surprise"] == fitted.surprise(LEVELS[:20])).all()
+    assert (scores["log_prob"] == fitted.log_prob(LEVELS[:20])).all()
+    more = -fitted.log_prob(noise).mean() + scores["log_prob"].mean()
+    beyond = fitted.surprise(noise).mean() - scores["surprise"].mean()
+    assert beyond < more - 50  # noise takes more as a PNG, too
+    assert fitted.surprise(LEVELS[:0]).shape == (0,)
+
+
 def test_inpainting_keeps_what_is_there(fitted):
     missing = np.zeros((8, 8), bool)
     missing[:4] = True

@@ -9,7 +9,7 @@ from synthloom.rng import seeded
 from synthloom.spec import ImageBatch, ImageSpec
 
 IMAGE_MODELS = pytest.mark.parametrize("name", [name for kind, name in MODELS if kind == "image"])
-SIZES = [(1, 1), (4, 4), (5, 9), (17, 2)]
+SIZES = [(1, 1), (4, 4), (5, 9), (40, 2)]
 
 
 def a_batch(spec, items=3):
@@ -44,8 +44,8 @@ def test_every_size_is_read_and_written_and_gradients_reach_every_parameter(name
 
 
 def test_levels_halve_until_they_are_small():
-    assert levels(ImageSpec(4, 3)) == [(4, 3)]
-    assert levels(ImageSpec(9, 64))[-1] == (1, 4)
+    assert levels(ImageSpec(4, 3), 1) == [(4, 3)]
+    assert levels(ImageSpec(9, 64), 2) == [(5, 32), (3, 16), (2, 8)]
 
 
 @IMAGE_MODELS

@@ -110,8 +110,14 @@ def only_known(verb: Callable[..., Any], said: Mapping[str, Any], kind: str) -> 
     known = signature(verb).parameters
     for name, value in said.items():
         if value is not None and name not in known:
-            raise UsageError(f"a model of {kind}s takes no --{name.replace('_', '-')}, however: it was given {value!r}")
+            others = ", ".join(_option(other) for other in said if other in known)
+            hint = f"; it takes {others}" if others else ""
+            raise UsageError(f"a model of {kind}s takes no {_option(name)}, however: it was given {value!r}{hint}")
     return {name: value for name, value in said.items() if value is not None}
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def read_item(source: Source, place: str) -> Any:

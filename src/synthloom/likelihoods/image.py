@@ -73,7 +73,8 @@ class Bernoulli(Family):
         self.dynamic = dynamic
 
     def seen(self, pixel_BCHW: Tensor) -> Tensor:
-        return torch.bernoulli(pixel_BCHW) if self.dynamic else (pixel_BCHW > 0.5).to(pixel_BCHW.dtype)
+        threshold = torch.rand_like(pixel_BCHW) if self.dynamic else 0.5  # less than half the time of torch.bernoulli
+        return (pixel_BCHW > threshold).to(pixel_BCHW.dtype)
 
     def start(self, mean_CHW: Tensor) -> Tensor:
         return mean_CHW.clamp(0.001, 0.999).logit()[None]

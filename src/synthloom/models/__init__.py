@@ -38,5 +38,5 @@ def find(kind: str, name: str | None) -> type[Model]:
     if name is None:
         return MODELS[kind, names[0]]
     if (kind, name) not in MODELS:
-        raise UsageError(f"the model of a {kind} must be one of {', '.join(names)}, however: {name!r}")
+        raise UsageError(f"a model of {kind}s must be one of {', '.join(names)}, however: {name!r}")
     return MODELS[kind, name]

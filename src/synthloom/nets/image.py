@@ -1,4 +1,4 @@
-"""Reading and writing images: convolutions in residual blocks, and patches for Transformers.
+"""Reading and writing images in patches: convolutions in residual blocks, and Transformers.
 
 Deep Residual Learning for Image Recognition (He et al., 2016), https://arxiv.org/abs/1512.03385; patches as in An Image
 is Worth 16x16 Words (Dosovitskiy et al., 2021), https://arxiv.org/abs/2010.11929.
@@ -21,28 +21,50 @@ from synthloom.spec import ImageBatch, ImageSpec
 
 __all__ = ["ConvReader", "ConvWriter", "PatchReader", "PatchWriter", "levels"]
 
-_SMALLEST = 4
-"""An image is halved until no side is longer than this."""
-_WIDEST = 4
-"""Times the width that a level may have."""
+_SMALLEST = 8
+"""The grid of patches is halved until no side is longer than this; what is left, one layer looks at as a whole."""
+_WIDER, _WHOLE = 2, 4
+"""Times the width that further levels have, and the layer that looks at the whole."""
+_GROUP = 32
+"""Maps that are normalised together; with fewer than 16 a block takes three times as long."""
 
 
-def levels(spec: ImageSpec) -> list[tuple[int, int]]:
-    """Height and width of an image at each level: halved, rounded up, until it is small.
+def levels(spec: ImageSpec, patch: int) -> list[tuple[int, int]]:
+    """Rows and columns at each level: the patches of an image, then halved, rounded up, until there are few.
 
-    >>> levels(ImageSpec(28, 28))
-    [(28, 28), (14, 14), (7, 7), (4, 4)]
+    >>> levels(ImageSpec(28, 28), 4), levels(ImageSpec(64, 48), 4)
+    ([(7, 7)], [(16, 12), (8, 6)])
     """
-    sizes = [(spec.height, spec.width)]
+    sizes = [(-(-spec.height // patch), -(-spec.width // patch))]
     while max(sizes[-1]) > _SMALLEST:
-        height, width = sizes[-1]
-        sizes.append((-(-height // 2), -(-width // 2)))
+        rows, columns = sizes[-1]
+        sizes.append((-(-rows // 2), -(-columns // 2)))
     return sizes
 
 
 def _widths(sizes: list[tuple[int, int]], width: int) -> list[int]:
-    """The width of each level: doubled from the second on."""
-    return [min(2 ** max(0, level - 1), _WIDEST) * width for level in range(len(sizes))]
+    return [width if level == 0 else _WIDER * width for level in range(len(sizes))]
+
+
+def _patches(batch: ImageBatch, patch: int) -> Tensor:
+    """Pixels from -1 to 1, those of a patch as the maps of a place [B, C * patch^2, rows, columns]; beyond is grey."""
+    x_BCHW = 2 * batch.pixel_BCHW - 1
+    H, W = x_BCHW.shape[2:]
+    return F.pixel_unshuffle(F.pad(x_BCHW, (0, -W % patch, 0, -H % patch)), patch)
+
+
+def _doubled(x_BDHW: Tensor, size: tuple[int, int]) -> Tensor:
+    """Four maps as one of twice the size, cut to the size of its level."""
+    return F.pixel_shuffle(x_BDHW, 2)[:, :, : size[0], : size[1]]
+
+
+def _channels_last(x_BDHW: Tensor) -> Tensor:
+    """The same numbers, in memory place by place: what convolutions make of it is so too, and they are faster."""
+    return x_BDHW.contiguous(memory_format=torch.channels_last)
+
+
+def _norm(width: int) -> nn.GroupNorm:
+    return nn.GroupNorm(width // math.gcd(width, _GROUP), width)
 
 
 class _Block(nn.Module):
@@ -50,8 +72,7 @@ class _Block(nn.Module):
 
     def __init__(self, width: int, labels: int = 0) -> None:
         super().__init__()
-        groups = math.gcd(width, 8)
-        self.norm, self.next_norm = nn.GroupNorm(groups, width), nn.GroupNorm(groups, width)
+        self.norm, self.next_norm = _norm(width), _norm(width)
         self.conv = nn.Conv2d(width, width, 3, padding=1)
         self.next_conv = nn.Conv2d(width, width, 3, padding=1)
         self.label = nn.Embedding(labels + 1, width) if labels else None  # the first for a label left open
@@ -68,70 +89,67 @@ class _Block(nn.Module):
 
 
 class ConvReader(nn.Module):
-    """An image to features [B, D]: blocks at each level but the first, whose pixels one convolution gathers.
+    """An image to features [B, D]: its patches, blocks at each level, and one layer that looks at the whole.
 
-    >>> reader = ConvReader(ImageSpec(9, 5, 3), width=8, blocks=1)
+    >>> reader = ConvReader(ImageSpec(9, 5, 3), patch=4, width=8, blocks=1)
     >>> reader(ImageBatch.of(torch.rand(2, 9, 5, 3))).shape, reader.features
-    (torch.Size([2, 96]), 96)
+    (torch.Size([2, 32]), 32)
     """
 
-    def __init__(self, spec: ImageSpec, width: int, blocks: int) -> None:
+    def __init__(self, spec: ImageSpec, patch: int, width: int, blocks: int) -> None:
         super().__init__()
-        sizes = levels(spec)
+        self.patch = patch
+        sizes = levels(spec, patch)
         widths = _widths(sizes, width)
-        steps: list[nn.Module] = []
-        if len(sizes) == 1:
-            steps = [nn.Conv2d(spec.channels, width, 3, padding=1), *(_Block(width) for _ in range(blocks))]
-        for level, (before, after) in enumerate(pairwise(widths)):
-            steps.append(nn.Conv2d(before if level else spec.channels, after, 3, stride=2, padding=1))
+        steps: list[nn.Module] = [nn.Conv2d(spec.channels * patch**2, width, 3, padding=1)]
+        steps += [_Block(width) for _ in range(blocks)]
+        for before, after in pairwise(widths):
+            steps.append(nn.Conv2d(before, after, 3, stride=2, padding=1))
             steps += [_Block(after) for _ in range(blocks)]
-        self.steps = nn.Sequential(*steps)
-        self.norm = nn.GroupNorm(math.gcd(widths[-1], 8), widths[-1])
-        self.features = widths[-1] * math.prod(sizes[-1])
+        self.steps = nn.Sequential(*steps, _norm(widths[-1]))
+        self.features = _WHOLE * width
+        self.whole = nn.Linear(widths[-1] * math.prod(sizes[-1]), self.features)
 
     def forward(self, batch: ImageBatch) -> Tensor:
-        x_BDHW = self.steps(2 * batch.pixel_BCHW - 1)
-        return F.silu(self.norm(x_BDHW)).flatten(1)
+        x_BDHW = self.steps(_channels_last(_patches(batch, self.patch)))
+        return F.silu(self.whole(F.silu(x_BDHW).flatten(1)))
 
 
 class ConvWriter(nn.Module):
     """A code [B, Z] and a label to maps [B, K * C, H, W]: the way of `ConvReader` back.
 
-    >>> writer = ConvWriter(ImageSpec(9, 5, 3, labels=2), size=6, width=8, blocks=1, maps=2)
+    >>> writer = ConvWriter(ImageSpec(9, 5, 3, labels=2), size=6, patch=4, width=8, blocks=1, maps=2)
     >>> writer(torch.randn(2, 6), torch.tensor([1, -1])).shape
     torch.Size([2, 6, 9, 5])
     """
 
-    def __init__(self, spec: ImageSpec, size: int, width: int, blocks: int, maps: int) -> None:
+    def __init__(self, spec: ImageSpec, size: int, patch: int, width: int, blocks: int, maps: int) -> None:
         super().__init__()
-        self.sizes = levels(spec)[::-1]
-        widths = _widths(self.sizes[::-1], width)[::-1]
-        self.start = nn.Linear(size, widths[0] * math.prod(self.sizes[0]))
-        self.width = widths[0]
-        self.doubles = len(self.sizes) > 1
-        widths = widths[:-1] if self.doubles else widths  # the last doubling is that of the maps
+        self.spec, self.patch = spec, patch
+        self.sizes = levels(spec, patch)[::-1]
+        widths = _widths(self.sizes, width)[::-1]
+        self.start = nn.Sequential(
+            nn.Linear(size, _WHOLE * width),
+            nn.SiLU(),
+            nn.Linear(_WHOLE * width, widths[0] * math.prod(self.sizes[0])),
+            nn.Unflatten(1, (widths[0], *self.sizes[0])),
+        )
         self.blocks = nn.ModuleList(nn.ModuleList(_Block(each, spec.labels) for _ in range(blocks)) for each in widths)
         self.widen = nn.ModuleList(nn.Conv2d(before, 4 * after, 3, padding=1) for before, after in pairwise(widths))
-        last = widths[-1]
-        self.norm = nn.GroupNorm(math.gcd(last, 8), last)
-        self.maps = nn.Conv2d(last, maps * spec.channels * (4 if self.doubles else 1), 3, padding=1)
+        self.norm = _norm(width)
+        self.maps = nn.Conv2d(width, maps * spec.channels * patch**2, 3, padding=1)
         nn.init.zeros_(self.maps.weight)
         nn.init.zeros_(self.maps.bias)  # type: ignore[arg-type]
 
     def forward(self, code_BZ: Tensor, label_B: Tensor) -> Tensor:
-        x_BDHW = self.start(code_BZ).unflatten(1, (self.width, *self.sizes[0]))
+        x_BDHW = _channels_last(self.start(code_BZ))
         for level, blocks in enumerate(self.blocks):
             if level:
                 x_BDHW = _doubled(self.widen[level - 1](x_BDHW), self.sizes[level])
             for block in blocks:  # type: ignore[attr-defined]
                 x_BDHW = block(x_BDHW, label_B)
-        maps_BKHW: Tensor = self.maps(F.silu(self.norm(x_BDHW)))
-        return _doubled(maps_BKHW, self.sizes[-1]) if self.doubles else maps_BKHW
-
-
-def _doubled(x_BDHW: Tensor, size: tuple[int, int]) -> Tensor:
-    """Four maps as one of twice the size, cut to the size of its level."""
-    return F.pixel_shuffle(x_BDHW, 2)[:, :, : size[0], : size[1]]
+        maps_BKHW = F.pixel_shuffle(self.maps(F.silu(self.norm(x_BDHW))), self.patch)
+        return maps_BKHW[:, :, : self.spec.height, : self.spec.width]
 
 
 class _Places(nn.Module):
@@ -161,12 +179,8 @@ class PatchReader(nn.Module):
         self.encoder = encoder
 
     def forward(self, batch: ImageBatch) -> tuple[Tensor, Tensor]:
-        places, patch = self.places, self.places.patch
-        x_BCHW = 2 * batch.pixel_BCHW - 1
-        H, W = x_BCHW.shape[2:]
-        x_BCHW = F.pad(x_BCHW, (0, places.columns * patch - W, 0, places.rows * patch - H))
-        patch_BNK = F.pixel_unshuffle(x_BCHW, patch).flatten(2).transpose(1, 2)
-        x_BND = self.encoder(self.patches(patch_BNK) + places.place_ND)
+        patch_BNK = _patches(batch, self.places.patch).flatten(2).transpose(1, 2)
+        x_BND = self.encoder(self.patches(patch_BNK) + self.places.place_ND)
         return x_BND, torch.ones(x_BND.shape[:2], dtype=torch.bool, device=x_BND.device)
 
 

@@ -33,9 +33,9 @@ class FlowPrior(Prior):
     """Noise, moved for one unit of time along a learnt field of velocities, is a code. Where a code has several parts,
     the field is a Transformer's.
 
-    Training stops after `steps` (or 60 rounds of few codes), after `seconds`, or once the tenth of the codes that is
-    held back is no better predicted: a network that goes on would learn the items by heart. What is kept is the running
-    mean of its weights.
+    Training stops after `steps` (none: 8,000, or 2,000 of a Transformer; 60 rounds of few codes), after `seconds`, or
+    once the tenth of the codes that is held back is no better predicted: a network that goes on would learn the items
+    by heart. What is kept is the running mean of its weights.
 
     >>> _ = torch.manual_seed(0)
     >>> prior = FlowPrior(size=2, width=32, steps=100)
@@ -52,13 +52,14 @@ class FlowPrior(Prior):
         *,
         width: int | None = None,
         blocks: int = 3,
-        steps: int = 2000,
+        steps: int | None = None,
         seconds: float | None = None,
         batch: int = 256,
         patience: int = 6,
     ) -> None:
         super().__init__(size, condition, parts)
-        self.steps, self.seconds, self.batch, self.patience = steps, seconds, batch, patience
+        self.steps = steps or (8000 if parts == 1 else 2000)
+        self.seconds, self.batch, self.patience = seconds, batch, patience
         self.velocity: nn.Module
         if parts == 1:
             self.velocity = Velocity(size, condition, width or 512, blocks).requires_grad_(False)

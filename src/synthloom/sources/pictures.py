@@ -6,10 +6,12 @@ RGB; what is transparent is laid on white; the orientation that a camera noted i
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +21,7 @@ from PIL import Image, ImageOps
 
 from synthloom.errors import FileError
 
-__all__ = ["PICTURES", "Frame", "Header", "framed", "header", "read_picture"]
+__all__ = ["PICTURES", "Frame", "Header", "framed", "header", "nats_of_png", "read_picture"]
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 
@@ -79,6 +81,20 @@ def framed(image: Image.Image, frame: Frame) -> NDArray[np.uint8]:
             image = (ImageOps.fit if frame.how == "crop" else ImageOps.pad)(image, box, Image.Resampling.LANCZOS)
     level: NDArray[np.uint8] = np.asarray(image)
     return level if level.ndim == 3 else level[:, :, None]
+
+
+def nats_of_png(level_HWC: NDArray[np.uint8]) -> float:
+    """What a picture takes as a PNG file; of one that is black and white, each pixel is a bit.
+
+    >>> nats_of_png(np.zeros((28, 28, 1), np.uint8)) < nats_of_png(np.arange(784, dtype=np.uint8).reshape(28, 28, 1))
+    True
+    """
+    plain: NDArray[Any] = level_HWC[:, :, 0] if level_HWC.shape[2] == 1 else level_HWC
+    if plain.ndim == 2 and np.isin(plain, (0, 255)).all():
+        plain = plain > 0
+    file = BytesIO()
+    Image.fromarray(plain).save(file, "PNG")
+    return 8 * math.log(2) * file.tell()
 
 
 @contextmanager

@@ -273,6 +273,10 @@ class Synthesizer(ABC, Generic[Items]):
                 bounds.append(torch.stack(runs).mean(0).cpu())
         return torch.cat(bounds).double().numpy() if bounds else np.zeros(0)
 
+    def scores(self, items: Any) -> dict[str, np.ndarray]:
+        """All that tells unusual items, by name."""
+        return {"log_prob": self.log_prob(items)}
+
     # -- the model file ---------------------------------------------------------------------------------------------
 
     def save(self, path: Path | str) -> None:

@@ -19,6 +19,7 @@ from synthloom.latents import health
 from synthloom.models import ImageModel
 from synthloom.sources import SOURCES, Frame, Images, Source, images_of
 from synthloom.sources.images import join
+from synthloom.sources.pictures import nats_of_png
 from synthloom.spec import ImageBatch, ImageSpec
 from synthloom.synthesizers.base import Shards, Synthesizer, number_of
 from synthloom.vae import ImageVAE
@@ -132,6 +133,28 @@ class ImageSynthesizer(Synthesizer[Images]):
                     total_B = torch.logaddexp(total_B, log_weight_B.double())
                 found.append((total_B - math.log(draws)).cpu())
         return torch.cat(found).numpy() if found else np.zeros(0)
+
+    def surprise(self, items: Any, draws: int = 10, seed: int = 0) -> np.ndarray:
+        """Nats per image beyond those that it takes as a PNG: high means unusual, however plain the image is.
+
+        `log_prob` alone takes plain images for usual ones, whatever they show. Input Complexity and Out-of-distribution
+        Detection with Likelihood-based Generative Models (Serrà et al., 2020), https://arxiv.org/abs/1909.11480
+        """
+        images = self._items(items)
+        return self._beyond_png(images, self.log_prob(images, draws, seed))
+
+    def scores(self, items: Any) -> dict[str, np.ndarray]:
+        images = self._items(items)
+        log_prob_N = self.log_prob(images)
+        return {"log_prob": log_prob_N, "surprise": self._beyond_png(images, log_prob_N)}
+
+    def _beyond_png(self, images: Images, log_prob_N: np.ndarray) -> np.ndarray:
+        level_NHWC = images.level_NHWC
+        if self.model.likelihood == "bernoulli":
+            level_NHWC = np.where(level_NHWC > 127, np.uint8(255), np.uint8(0))
+        plain_N = np.array([nats_of_png(level_HWC) for level_HWC in level_NHWC])
+        beyond_N: np.ndarray = -log_prob_N - plain_N
+        return beyond_N
 
     @torch.inference_mode()
     def traverse(self, image: Any, rows: int = 10, steps: int = 9, span: float = 3.0) -> Images:

@@ -115,4 +115,4 @@ def _parts(pictures: Pictures) -> list[NDArray[np.uint8]]:
 
 
 def _pixels(level_NHWC: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(level_NHWC)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.from_numpy(np.array(level_NHWC, order="C")).permute(0, 3, 1, 2).float() / 127.5 - 1
