@@ -129,7 +129,7 @@ class TransformerModel(TextModel):
 
 
 _EAGER = 20.0
-"""How much nearer, at first, the vector of the piece to come is than any other."""
+"""How strongly, at first, attention prefers the vector of the piece to come; it is free to change its mind."""
 
 
 @torch.no_grad()

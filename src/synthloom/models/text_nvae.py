@@ -24,7 +24,7 @@ class TextNVAE(TransformerModel):
     name: ClassVar[str] = "nvae"
 
     delta: float = Field(1.0, ge=0)
-    """Which share of its vectors a text keeps, roughly."""
+    """How much weight the vectors are expected to have: the prior's pseudo-count for each."""
 
     def _latent(self, tokens: int) -> NvibLatent:
         return NvibLatent(self.width, self.size, tokens, delta=self.delta, exact=True, places=PLACES, typical=True)
