@@ -26,7 +26,7 @@ from synthloom.sources.images import join, sheet, take_images
 from synthloom.sources.pictures import nats_of_png
 
 PARTS, STEPS, WALKS, READ = 20, 10, 8, 1_000
-NAMES = {"real": "survive by weight", "synthetic": "say a nat or more"}
+SURVIVE, TELL = "vectors that survive by weight", "vectors that say a nat or more"
 
 
 def main() -> None:
@@ -43,16 +43,15 @@ def main() -> None:
     byte_N = np.array([nats_of_png(level_HWC) for level_HWC in test.level_NHWC]) / np.log(256)
     parts = np.array_split(byte_N.argsort(kind="stable"), PARTS)
     size_K = [float(byte_N[part].mean()) for part in parts]
-    lines = {}
-    for kind, count_N in (("real", image.survivors(test)), ("synthetic", telling(image, test))):
-        lines[kind] = [float(count_N[part].mean()) for part in parts]
+    for words, count_N in ((SURVIVE, image.survivors(test)), (TELL, telling(image, test))):
+        count_K = [float(count_N[part].mean()) for part in parts]
+        correlation = spearmanr(byte_N, count_N).statistic if np.ptp(count_N) else 0.0
         print(
-            f"{NAMES[kind]}: {count_N.mean():.1f} on average, from {lines[kind][0]:.1f} for the plainest twentieth to "
-            f"{lines[kind][-1]:.1f} for the richest; rank correlation with bytes "
-            f"{spearmanr(byte_N, count_N).statistic:.2f}"
+            f"{words}: {count_N.mean():.1f} on average, from {count_K[0]:.1f} for the plainest twentieth to "
+            f"{count_K[-1]:.1f} for the richest; rank correlation with bytes {correlation:.2f}"
         )
-    words = "vectors, by bytes of a PNG"
-    alone(options.out / "image_vectors.svg", (words, curves(words, "", size_K, lines, "bytes")))
+    words = f"{TELL}, by bytes of a PNG"
+    alone(options.out / "image_vectors.svg", (words, curves(words, "", size_K, {"training": count_K}, "bytes")))
 
     ends = [(2 * walk, 2 * walk + 1) for walk in range(WALKS)]
     walks = [image.interpolate(*(take_images(test, [end]) for end in pair), steps=STEPS) for pair in ends]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
+import torch
 from pydantic import Field
 
 from synthloom.attention import DenoisingAttention
@@ -13,11 +14,14 @@ from synthloom.likelihoods.image import ImageDecoder
 from synthloom.models.image import ImageModel
 from synthloom.nets.image import PatchReader, PatchWriter
 from synthloom.nets.transformer import Decoder, Encoder
-from synthloom.spec import ImageSpec
+from synthloom.spec import ImageBatch, ImageSpec
 from synthloom.training import Settings
 from synthloom.vae import VAE, ImageVAE
 
 __all__ = ["ImageNVAE"]
+
+_SETTLED = 250
+"""Images that the noise is chosen by which stands for chance where there is to be none."""
 
 
 class ImageNVAE(ImageModel):
@@ -47,7 +51,7 @@ class ImageNVAE(ImageModel):
     def build(self, spec: ImageSpec) -> VAE:
         encoder = PatchReader(spec, self.patch, Encoder(self.width, self.layers, self.heads), self.width)
         patches = len(encoder.places.place_ND)
-        latent = NvibLatent(self.width, self.size, patches, delta=self.delta, exact=True)
+        latent = NvibLatent(self.width, self.size, patches, delta=self.delta, exact=True, typical=True)
         stack = Decoder(
             self.width,
             self.layers,
@@ -58,6 +62,13 @@ class ImageNVAE(ImageModel):
         family = self.family()
         writer = PatchWriter(spec, self.patch, stack, self.width, family.maps)
         return ImageVAE(encoder, latent, ImageDecoder(writer, family, spec), spec, self.draws)
+
+    def finish(self, net: VAE, batch: ImageBatch) -> None:
+        assert isinstance(net, ImageVAE)
+        assert isinstance(net.latent, NvibLatent)
+        few = batch.take(torch.linspace(0, len(batch) - 1, min(len(batch), _SETTLED)).long())
+        few = net.seen(few.to(net.count_Y.device))
+        net.latent.settle(lambda: -net.generate(net.infer(few).mean).log_prob(few).mean())
 
     def settings(self, seed: int, items: int) -> Settings:
         return replace(super().settings(seed, items), weight_decay=0.01)
