@@ -276,7 +276,7 @@ def test_fit_and_sample_are_the_same_bytes_in_two_processes(folder, tmp_path):
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
 
-def test_ctrl_c_keeps_what_was_learnt_and_resume_goes_on(folder, tmp_path):
+def test_ctrl_c_keeps_what_was_learnt_and_resume_goes_on(folder, tmp_path, capsys):
     """Exit code 130, a usable model, a checkpoint; the resumed run ends where an uninterrupted one does."""
 
     def fit(name):
@@ -298,7 +298,11 @@ def test_ctrl_c_keeps_what_was_learnt_and_resume_goes_on(folder, tmp_path):
     said = process.communicate(timeout=120)[1]
     assert process.returncode == 130, said
     assert main(["sample", str(tmp_path / "a.loom"), "--rows", "3", "--out", str(tmp_path / "s.csv")]) == 0
-    assert (tmp_path / "a.loom.checkpoint").exists()
+    stopped = (tmp_path / "a.loom.checkpoint").read_bytes()
+    (tmp_path / "a.loom").unlink()  # as if it had been killed
+    assert main(fit("a.loom")) == 2
+    assert "--resume or --force" in capsys.readouterr().err
+    assert (tmp_path / "a.loom.checkpoint").read_bytes() == stopped
     assert main([*fit("a.loom"), "--resume"]) == 0
     assert main(fit("b.loom")) == 0
     assert (tmp_path / "a.loom").read_bytes() == (tmp_path / "b.loom").read_bytes()

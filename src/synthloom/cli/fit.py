@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from synthloom.cli.options import Force, Seed, may_write, only_known, pairs, read_value, say
-from synthloom.errors import UsageError
+from synthloom.errors import FileError, UsageError
 
 
 def run(
@@ -53,6 +53,11 @@ def run(
     training early and keeps what has been learnt.
     """
     out = Path(may_write(out, force or resume))
+    checkpoint = out.with_name(out.name + ".checkpoint")
+    if checkpoint.exists() and not (force or resume):
+        raise FileError(
+            f"a stopped run must be gone on with or given up, however: {checkpoint} holds one; say --resume or --force"
+        )
     from synthloom.sources import SOURCES, kind_of
     from synthloom.synthesizers import SYNTHESIZERS
     from synthloom.training import CsvTracker, Interrupted, TensorBoardTracker, Tracker, WandbTracker, joined
@@ -75,7 +80,6 @@ def run(
         trackers.append(WandbTracker(wandb))
     synthesizer = SYNTHESIZERS[kind](model, seed=seed, **said)
     columns = only_known(synthesizer.fit, {"column": column, "labels": labels}, kind)
-    checkpoint = out.with_name(out.name + ".checkpoint")
     with joined() as team:
         try:
             synthesizer.fit(data, checkpoint=checkpoint, resume=resume, trackers=trackers, **columns)
