@@ -213,4 +213,5 @@ def test_images_from_a_folder(seen, browser, tmp_path):
     page.get_by_text("Near it, at 100 %").wait_for()
     assert page.locator("#near img").last.get_attribute("src") != before
     assert page.locator("#moved img").count() == 1
+    assert page.locator("[data-part=way] input[type=range]").count() == 0  # all of the way is shown at once
     seen.assert_good()
