@@ -366,10 +366,7 @@ def table_by_keys(tour: Tour, address: str, given: Given) -> None:
 
 def text_by_keys(tour: Tour, address: str, given: Given) -> None:
     keys = Keys(tour)
-    keys.upload(address, "#files", given.texts, "Texts")
-    keys.train()
-    keys.write("#n", "60")
-    keys.draw()
+    keys.draw_sixty(address, "#files", given.texts, "Texts")
     assert len(keys.take("synthetic.jsonl").decode().splitlines()) == 60
     keys.look_into_the_latent()
     keys.go_on_the_way()
@@ -377,10 +374,7 @@ def text_by_keys(tour: Tour, address: str, given: Given) -> None:
 
 def image_by_keys(tour: Tour, address: str, given: Given) -> None:
     keys = Keys(tour)
-    keys.upload(address, "#folder", given.images, "Images")
-    keys.train()
-    keys.write("#n", "60")
-    keys.draw()
+    keys.draw_sixty(address, "#folder", given.images, "Images")
     with zipfile.ZipFile(io.BytesIO(keys.take("synthetic.zip"))) as drawn:
         assert len(drawn.namelist()) == 60
     keys.look_into_the_latent()
@@ -433,6 +427,13 @@ class Keys:
         self.tour.seen.assert_good()
         self.press("main a.button")
         self.page.wait_for_url("**/draw")
+
+    def draw_sixty(self, address: str, selector: str, path: Path, kind: str) -> None:
+        """All the way with nothing asked for but a number."""
+        self.upload(address, selector, path, kind)
+        self.train()
+        self.write("#n", "60")
+        self.draw()
 
     def draw(self) -> None:
         self.keys.press("Enter")
