@@ -64,3 +64,14 @@ def test_the_rest_is_as_in_whole_rows_that_agree(fitted, drawing):
         one, other = (frame[name].value_counts(normalize=True) for frame in (found, free))
         assert np.abs(one.sub(other, fill_value=0)).max() < 0.03
     assert abs(found["age"].mean() - free["age"].mean()) < 1.0
+
+
+def test_of_two_conditions_one_may_need_codes_and_the_other_none(fitted):
+    """As many rows of each, so many that each group has a pool of its own."""
+    sex, ward, smoker, age = ["f"] * 600, [None] * 300, [None] * 300, [None] * 300
+    rare = {"ward": ward + ["paediatrics"] * 300, "smoker": smoker + [True] * 300, "age": age + [41] * 300}
+    known = fitted.sample(given=pd.DataFrame({"sex": sex} | rare), seed=0)
+    assert (known["sex"] == "f").all()
+    assert (known["ward"][300:] == "paediatrics").all()
+    assert 0 < fitted.given_share_ < 1
+    assert known["ward"][:300].nunique() > 1

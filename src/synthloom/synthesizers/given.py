@@ -61,13 +61,13 @@ def draw_given(
         left_B[order[-1]] = False
     # groups of about the same number of rows are served together, each from a pool that suits that number
     magnitude_G = rows_G.log2().div(2).ceil()
-    for magnitude in magnitude_G[group_B[left_B].unique()].unique().tolist():
+    left_G = group_B[left_B].unique()
+    for magnitude in magnitude_G[left_G].unique().tolist():
         most = int(4**magnitude)
         pool = min(max(_POOL, each * most), _LARGEST_POOL)
-        alike = (magnitude_G == magnitude).nonzero()[:, 0]
+        alike = left_G[magnitude_G[left_G] == magnitude]
         for part in torch.split(alike, max(1, _LARGEST_POOL // max(pool, most))):
             member = (torch.isin(group_B, part) & left_B).nonzero()[:, 0]
-            part = group_B[member].unique()
             place = torch.searchsorted(part, group_B[member])
             draw = _Groups(net, limits, first, learned, at_once, pool)
             rows, share_G = draw(given.take(member), place, len(part))
